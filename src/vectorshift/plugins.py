@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence  # at run time, for tools that read annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import IO, Final
+from typing import Final
 
 from vectorshift._platform.quiet import quiet
 from vectorshift.credentials.values import Secret
@@ -166,28 +166,27 @@ def _read(process: subprocess.Popen[bytes], end: float) -> tuple[list[bytes], bo
             return list(process.communicate(timeout=max(0.0, end - time.monotonic()))), True
         except subprocess.TimeoutExpired:
             return [b"", b""], False
-    outputs: dict[IO[bytes], bytes] = {process.stdout: b"", process.stderr: b""}
+    output, errors = bytearray(), bytearray()
     with selectors.DefaultSelector() as waiting:
-        for each in outputs:
-            waiting.register(each, selectors.EVENT_READ)
+        waiting.register(process.stdout, selectors.EVENT_READ, output)
+        waiting.register(process.stderr, selectors.EVENT_READ, errors)
         while waiting.get_map() and (left := end - time.monotonic()) > 0:
             has_ended = process.poll() is not None
             ready = waiting.select(min(left, _LOOK_EVERY))
             if has_ended and not ready:  # a child of it keeps them open
                 break
             for key, _ in ready:
-                pipe = next(each for each in outputs if each is key.fileobj)
                 more = os.read(key.fd, _LIMIT)
-                outputs[pipe] += more
-                if not more or len(outputs[pipe]) > _LIMIT:
-                    waiting.unregister(pipe)
-            if any(len(each) > _LIMIT for each in outputs.values()):
+                key.data.extend(more)
+                if not more:
+                    waiting.unregister(key.fileobj)
+            if max(len(output), len(errors)) > _LIMIT:
                 break
         is_open = bool(waiting.get_map())
     if not is_open:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, end - time.monotonic()))
-    return list(outputs.values()), not is_open and process.returncode is not None
+    return [bytes(output), bytes(errors)], not is_open and process.returncode is not None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,6 +10,7 @@ Or run the program under `opentelemetry-instrument`, which finds this by itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 try:
@@ -25,7 +26,7 @@ from vectorshift.credentials.usage import IN_USE, KeyName, Refreshed, usage, wit
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from opentelemetry.metrics import MeterProvider
 
@@ -35,6 +36,28 @@ __all__ = ["VectorShiftInstrumentor", "instrument"]
 
 _PREFIX: Final = "vectorshift.credential."
 _KEYS: Final = ("provider", "source", "fingerprint")
+_GAUGES: Final[dict[str, tuple[str, str, Callable[[], Mapping[KeyName, float]]]]] = {
+    "in_use": (
+        "{key}",
+        "1 for a key that requests used in the last 5 minutes.",
+        lambda: {name: int(since < IN_USE) for name, since in usage.in_use().items()},
+    ),
+    "held": (
+        "{key}",
+        "1 for a key that a cache or a chain holds.",
+        lambda: dict.fromkeys(usage.held(), 1),
+    ),
+    "age": (
+        "s",
+        "Seconds since a held key was read.",
+        lambda: {name: key.age for name, key in usage.held().items()},
+    ),
+    "stale": (
+        "{key}",
+        "1 for a held key whose store cannot be read.",
+        lambda: {name: int(key.is_stale) for name, key in usage.held().items()},
+    ),
+}
 _EVENTS: Final = {
     "rejected": ("rejections", "{rejection}", "Keys that the API refused."),
     "served_stale": ("served_stale", "{event}", "Keys used while their store fails."),
@@ -84,8 +107,18 @@ class VectorShiftInstrumentor:
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         usage.observers.append(self._observe)
-        self._gauges(meter)
-        self._counters(meter)
+        for name, (unit, description, read) in _GAUGES.items():
+            observe = self._while_on(partial(_observed, read))
+            meter.create_observable_gauge(_PREFIX + name, [observe], unit, description)
+        for kind, (name, unit, description) in _EVENTS.items():
+            observe = self._while_on(partial(_happened, kind))
+            meter.create_observable_counter(_PREFIX + name, [observe], unit, description)
+        meter.create_observable_counter(
+            "vectorshift.chain.walks",
+            [self._while_on(_walked)],
+            "{walk}",
+            "Reads of the whole chain. Most requests need none.",
+        )
 
     def uninstrument(self, **_options: Any) -> None:
         """Stop reporting."""
@@ -115,61 +148,6 @@ class VectorShiftInstrumentor:
         }
         self._duration.record(refresh.seconds, {**about, **_outcome(refresh.failure)})
 
-    def _gauges(self, meter: otel.Meter) -> None:
-        def in_use() -> Iterable[Observation]:
-            for name, since in usage.in_use().items():
-                yield Observation(int(since < IN_USE), _attributes(name))
-
-        def held() -> Iterable[Observation]:
-            for name in usage.held():
-                yield Observation(1, _attributes(name))
-
-        def age() -> Iterable[Observation]:
-            for name, key in usage.held().items():
-                yield Observation(key.age, _attributes(name))
-
-        def stale() -> Iterable[Observation]:
-            for name, key in usage.held().items():
-                yield Observation(int(key.is_stale), _attributes(name))
-
-        for name, unit, description, observe in (
-            ("in_use", "{key}", "1 for a key that requests used in the last 5 minutes.", in_use),
-            ("held", "{key}", "1 for a key that a cache or a chain holds.", held),
-            ("age", "s", "Seconds since a held key was read.", age),
-            ("stale", "{key}", "1 for a held key whose store cannot be read.", stale),
-        ):
-            meter.create_observable_gauge(
-                _PREFIX + name, [self._while_on(observe)], unit, description
-            )
-
-    def _counters(self, meter: otel.Meter) -> None:
-        def events_of(kind: str) -> Callable[[], Iterable[Observation]]:
-            def observe() -> Iterable[Observation]:
-                found = usage.events().get(kind, {})
-                if kind == "source_changed":  # without a source, as a counter must begin at 0
-                    yield Observation(sum(found.values()))
-                    return
-                for (provider, source), count in found.items():
-                    about = {f"{_PREFIX}provider": provider, f"{_PREFIX}source": source}
-                    yield Observation(count, about)
-
-            return observe
-
-        def walks() -> Iterable[Observation]:
-            for failure, count in usage.walks().items():
-                yield Observation(count, _outcome(failure))
-
-        for kind, (name, unit, description) in _EVENTS.items():
-            meter.create_observable_counter(
-                _PREFIX + name, [self._while_on(events_of(kind))], unit, description
-            )
-        meter.create_observable_counter(
-            "vectorshift.chain.walks",
-            [self._while_on(walks)],
-            "{walk}",
-            "Reads of the whole chain. Most requests need none.",
-        )
-
     def _while_on(
         self, observe: Callable[[], Iterable[Observation]]
     ) -> Callable[[CallbackOptions], Iterable[Observation]]:
@@ -180,6 +158,26 @@ class VectorShiftInstrumentor:
 
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _observed(read: Callable[[], Mapping[KeyName, float]]) -> Iterator[Observation]:
+    for name, value in read().items():
+        yield Observation(value, _attributes(name))
+
+
+def _happened(kind: str) -> Iterator[Observation]:
+    found = usage.events().get(kind, {})
+    if kind == "source_changed":  # without a source, as a counter must begin at 0
+        yield Observation(sum(found.values()))
+        return
+    for (provider, source), count in found.items():
+        about = {f"{_PREFIX}provider": provider, f"{_PREFIX}source": source}
+        yield Observation(count, about)
+
+
+def _walked() -> Iterator[Observation]:
+    for failure, count in usage.walks().items():
+        yield Observation(count, _outcome(failure))
 
 
 def _attributes(name: KeyName) -> dict[str, str]:
