@@ -89,7 +89,7 @@ class PluginProvider(BaseProvider):
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
-        self._task: BackgroundTask[BaseProvider] | None = None
+        self._task: BackgroundTask[None] | None = None
         self._began = 0.0
 
     @property
@@ -119,31 +119,32 @@ class PluginProvider(BaseProvider):
 
     def resolve(self, request: LookupRequest) -> Result:
         """Ask the plugin; import and make it first."""
-        if (made := self._made) is None:
-            task = self.begun(request)
-            if not isinstance(task, BackgroundTask):
-                return task
-            if not task.wait(self.patience(request)):
-                return self.too_slow()
-            made = task.result()
-        return made.resolve(request)
+        return self.not_ready(request) or self.provider.resolve(request)
 
     async def aresolve(self, request: LookupRequest) -> Result:
         """Ask the plugin; import and make it first, in a thread."""
-        if (made := self._made) is None:
-            task = self.begun(request)
+        if self._made is None:
+            task = self._begun(request)
             if not isinstance(task, BackgroundTask):
                 return task
             if not await task.wait_async(self.patience(request)):
-                return self.too_slow()
-            made = task.result()
-        return await made.aresolve(request)
+                return self._too_slow()
+        return await self.provider.aresolve(request)
 
     def maker(self) -> BaseProvider | None:
         """Return a provider that makes the plugin when it is asked; None if it is made."""
         return _Maker(self) if self._made is None else None
 
-    def begun(self, request: LookupRequest) -> BackgroundTask[BaseProvider] | CredentialError:
+    def not_ready(self, request: LookupRequest) -> CredentialError | None:
+        """Import and make the plugin. Return the reason if it is not ready in time, else None."""
+        if self._made is not None:
+            return None
+        task = self._begun(request)
+        if not isinstance(task, BackgroundTask):
+            return task
+        return None if task.wait(self.patience(request)) else self._too_slow()
+
+    def _begun(self, request: LookupRequest) -> BackgroundTask[None] | CredentialError:
         """Return the task that makes the plugin, and start it if needed; or the error that prevents
         it.
         """
@@ -173,7 +174,7 @@ class PluginProvider(BaseProvider):
         took = time.monotonic() - self._began
         return f"its {self._doing} has not ended after {took:.1f} s, and goes on"
 
-    def too_slow(self) -> CredentialStoreUnavailableError:
+    def _too_slow(self) -> CredentialStoreUnavailableError:
         """Return the error of a plugin that is not ready in time."""
         took = time.monotonic() - self._began
         if took < self._settings.load_timeout - _SHORT:
@@ -188,19 +189,10 @@ class PluginProvider(BaseProvider):
             provider=self.name,
         )
 
-    def _make(self) -> BaseProvider:
+    def _make(self) -> None:
         """Import and make the plugin. Runs in its own thread."""
         with making(self.name):
-            made = self._loaded()
-        if made.remote:
-            made = CachingProvider(
-                made,
-                ttl=self._settings.cache_ttl,
-                max_stale=self._settings.cache_max_stale,
-                load_timeout=self._settings.load_timeout,
-            )
-        self._made = made
-        return made
+            self._made = self._loaded()
 
     def _loaded(self) -> BaseProvider:
         entry, settings = self._entry, self._settings
@@ -227,7 +219,14 @@ class PluginProvider(BaseProvider):
         _set_attributes(adapted, name=self.name, ttl=self._ttl)
         if isinstance(adapted, GuardedProvider):
             adapted.keep_description()
-        return adapted
+        if not adapted.remote:
+            return adapted
+        return CachingProvider(
+            adapted,
+            ttl=self._settings.cache_ttl,
+            max_stale=self._settings.cache_max_stale,
+            load_timeout=self._settings.load_timeout,
+        )
 
     # --- Passed on to the plugin ---
 
@@ -267,11 +266,7 @@ class _Maker(BaseProvider):
 
     def resolve(self, request: LookupRequest) -> Result:
         """Make the plugin. Return *not found* if it is ready, else the reason why not."""
-        task = self._plugin.begun(request)
-        if not isinstance(task, BackgroundTask):
-            return task
-        is_made = task.wait(self._plugin.patience(request))
-        return CredentialNotFoundError() if is_made else self._plugin.too_slow()
+        return self._plugin.not_ready(request) or CredentialNotFoundError()
 
 
 class _UnusableError(Exception):

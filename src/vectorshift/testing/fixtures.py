@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from vectorshift.testing.api import FakeVectorShift
-    from vectorshift.testing.offline import RefusingServer
 
 __all__ = ["vectorshift_api", "vectorshift_offline"]
 
@@ -55,7 +54,7 @@ def vectorshift_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift
 
 @pytest.fixture
 def vectorshift_offline(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _refusing: RefusingServer
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _refusing: str
 ) -> Iterator[None]:
     """Give the process no key and no network: a call fails at once and names this fixture.
 
@@ -70,19 +69,19 @@ def vectorshift_offline(
     if "vectorshift_api" in request.fixturenames:
         yield
         return
-    with _as_new(monkeypatch), cut_off(_refusing.base_url):
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", _refusing.base_url)
+    with _as_new(monkeypatch), cut_off(_refusing):
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", _refusing)
         configure(credentials=offline_credentials())
         yield
 
 
 @pytest.fixture(scope="session")
-def _refusing() -> Iterator[RefusingServer]:
-    """The server that the environment leads to, for clients that the tested code makes itself."""
-    from vectorshift.testing.offline import RefusingServer
+def _refusing() -> Iterator[str]:
+    """The API that the environment leads to, for clients that the tested code makes itself."""
+    from vectorshift.testing.offline import refusing_api
 
-    with RefusingServer() as server:
-        yield server
+    with refusing_api() as base_url:
+        yield base_url
 
 
 @contextlib.contextmanager

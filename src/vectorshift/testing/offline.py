@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Generator
 
-    from typing_extensions import Self
-
     from vectorshift.credentials.provider import CredentialProvider
 
-__all__ = ["OFFLINE", "RefusingServer", "cut_off", "offline_credentials"]
+__all__ = ["OFFLINE", "cut_off", "offline_credentials", "refusing_api"]
 
 OFFLINE = "vectorshift_offline: no network; use the vectorshift_api fixture or pass a client."
 
@@ -110,31 +108,17 @@ def _members(explicit: CredentialProvider) -> tuple[CredentialProvider, ...]:
     return explicit, EnvProvider(), _Offline()
 
 
-class RefusingServer:
-    """An API on a free loopback port that answers every request with a refusal in words: for
-    clients of your own.
+@contextlib.contextmanager
+def refusing_api() -> Generator[str, None, None]:
+    """Run an API on a free loopback port that answers every request with a refusal in words, for
+    clients that others make; yield its base URL.
     """
-
-    def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusal)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True
-        )
-
-    @property
-    def base_url(self) -> str:
-        """The arguments for a client."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusal) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+        thread.join()
 
 
 class _Refusal(BaseHTTPRequestHandler):
