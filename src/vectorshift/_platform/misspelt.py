@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-__all__ = ["means_key", "nearest"]
+__all__ = ["did_you_mean", "means_key", "nearest"]
 
 _PREFIX: Final = "VECTORSHIFT_"
 _KEY: Final = "VECTORSHIFT_API_KEY"
@@ -44,6 +44,16 @@ def means_key(name: str) -> bool:
     from difflib import SequenceMatcher
 
     return any(SequenceMatcher(None, letters, meant).ratio() > 0.9 for meant in _MEANT)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the sentence `Did you mean ...?` with the known name that is most like this one, after
+    a space; or an empty text.
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def nearest(name: str, known: Collection[str]) -> str:

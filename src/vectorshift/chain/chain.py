@@ -35,8 +35,8 @@ from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, n
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import (
     CredentialEvent,
-    Kind,
     announce,
+    announce_key,
     log_safely,
     refused as announce_rejected,
 )
@@ -452,13 +452,13 @@ class ProviderChain(BaseProvider):
             self._report_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
-                _announce("fell_through", winner, past=error.source, error=error)
+                announce_key("fell_through", winner, error)
         if isinstance(provider.actual, ProviderChain) and (
             before is None or before.provider is provider
         ):
             return  # it has announced that itself
         if before is None:
-            _announce("resolved", winner)
+            announce_key("resolved", winner)
             return
         previous = before.newest
         if goes_back and same_source(previous, winner):  # its rejection was announced
@@ -466,7 +466,7 @@ class ProviderChain(BaseProvider):
         if previous.source != winner.source or (
             previous.secret != winner.secret and not provider.changes_silently
         ):
-            _announce("rotated", winner, past=previous.source, past_key=previous.fingerprint)
+            announce_key("rotated", winner, previous)
 
     def winner_warning(self, below: list[str]) -> str | None:
         """Return the warning of the member that answers about the sources after this chain."""
@@ -540,24 +540,3 @@ def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[Cre
         for each in attempts
         if each.provider in stores and each.outcome == "not found"
     ]
-
-
-def _announce(
-    kind: Kind,
-    winner: Credential,
-    *,
-    past: str | None = None,
-    past_key: str | None = None,
-    error: CredentialError | None = None,
-) -> None:
-    announce(
-        CredentialEvent(
-            kind=kind,
-            provider=winner.provider,
-            source=winner.source,
-            fingerprint=winner.fingerprint,
-            previous_source=past,
-            previous_fingerprint=past_key,
-            error=error,
-        )
-    )

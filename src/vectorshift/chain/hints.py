@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,25 +46,37 @@ class HintProvider(BaseProvider):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._unnamed: str | None = None
 
     def resolve(self, request: LookupRequest) -> Result:
         """Return *not found* with the hints, one a line."""
-        if self._unnamed is None:
-            self._unnamed = _unnamed(self._settings)
-        near = [self._unnamed] if self._unnamed else []
-        named = {*map(canonical, self._settings.providers)}
+        settings = self._settings
+        named = {*map(canonical, settings.providers)}
         asked = named | set(DEFAULT_ORDER if "default" in named else ())
-        near += _passed_by(self._settings, asked) + _files(self._settings, asked)
-        near += _profiles() if "login" not in named else []
-        # pathlib may raise here
-        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
-            names = ",".join([*self._settings.providers, "login"])
-            near.append(
-                f"Nearby: {_LOGIN}, where the official CLI keeps a key."
-                f" VECTORSHIFT_PROVIDERS={names} reads it."
-            )
+        near = [*self._idle, *_passed_by(settings, asked)]
+        if "dotenv" in asked and settings.env_file is None:
+            near += _files()
+        if "login" not in named:
+            near += _logins(settings)
         return CredentialNotFoundError("\n".join(near))
+
+    @cached_property
+    def _idle(self) -> tuple[str, ...]:
+        """A hint for plugins that are installed and not named. They are looked for once."""
+        settings = self._settings
+        try:
+            found = () if settings.disable_plugins else available()
+        except CredentialConfigurationError:
+            return ()
+        named = {*map(canonical, settings.providers)}
+        idle = [each for each in found if not each.problem and each.name not in named]
+        if not idle:
+            return ()
+        origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
+        names = ",".join([*settings.providers, idle[0].name])
+        return (
+            f"Nearby: installed and not named: {origins}. To ask one as well:"
+            f" VECTORSHIFT_PROVIDERS={names}",
+        )
 
 
 def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
@@ -100,33 +113,31 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
     return near + [f"Nearby: {name} is set but not read. The name is {_KEY}." for name in misspelt]
 
 
-def _profiles() -> list[str]:
-    """Return a hint for keys that `vectorshift auth login` stored."""
+def _logins(settings: Settings) -> Iterator[str]:
+    """Yield a hint for keys that `vectorshift auth login` stored, and for the official CLI's."""
     from vectorshift.providers.profiles import stored_profiles  # needed only without a key
 
-    try:
-        names = list(stored_profiles())
-    except CredentialError:
-        return []
-    if not names:
-        return []
-    return [
-        f"Nearby: `vectorshift auth login` stored {', '.join(names)}."
-        f" VECTORSHIFT_PROFILE={names[0]} uses it."
-    ]
+    with suppress(CredentialError):
+        if names := list(stored_profiles()):
+            yield (
+                f"Nearby: `vectorshift auth login` stored {', '.join(names)}."
+                f" VECTORSHIFT_PROFILE={names[0]} uses it."
+            )
+    if os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib may raise here
+        names = [*settings.providers, "login"]
+        yield (
+            f"Nearby: {_LOGIN}, where the official CLI keeps a key."
+            f" VECTORSHIFT_PROVIDERS={','.join(names)} reads it."
+        )
 
 
-def _files(settings: Settings, named: Collection[str]) -> list[str]:
-    """Return a hint for a file that has a key and is not read."""
-    if "dotenv" not in named or settings.env_file is not None:
-        return []
-    found = next(filter(_has_key, _candidates()), None)
-    if found is None:
-        return []
-    return [
-        f"Nearby: {found} has a key but is not read: only .env in the working directory is. "
-        f"VECTORSHIFT_ENV_FILE={found} reads it."
-    ]
+def _files() -> Iterator[str]:
+    """Yield a hint for a file that has a key and is not read."""
+    if found := next(filter(_has_key, _candidates()), None):
+        yield (
+            f"Nearby: {found} has a key but is not read: only .env in the working directory is. "
+            f"VECTORSHIFT_ENV_FILE={found} reads it."
+        )
 
 
 def _candidates() -> Iterator[Path]:
@@ -150,23 +161,3 @@ def _has_key(path: Path) -> bool:
         return False
     text = text_of(content)
     return text is not None and bool(assignments_in(text).values.get(_KEY, "").strip())
-
-
-def _unnamed(settings: Settings) -> str:
-    """Return a hint for plugins that are installed and not named, or ""."""
-    if settings.disable_plugins:
-        return ""
-    try:
-        found = available()
-    except CredentialConfigurationError:
-        return ""
-    named = {*map(canonical, settings.providers)}
-    idle = [each for each in found if not each.problem and each.name not in named]
-    if not idle:
-        return ""
-    origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
-    names = ",".join([*settings.providers, idle[0].name])
-    return (
-        f"Nearby: installed and not named: {origins}. To ask one as well:"
-        f" VECTORSHIFT_PROVIDERS={names}"
-    )

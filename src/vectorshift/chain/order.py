@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vectorshift._platform.entry_points import PluginEntry, available
 from vectorshift._platform.importing import load
+from vectorshift._platform.misspelt import did_you_mean
 from vectorshift._platform.plugin_names import canonical, is_instance, plugin_of, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialConfigurationError
@@ -201,11 +202,8 @@ def may_be_key(name: str) -> bool:
 
 
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
-    from difflib import get_close_matches
-
     there = ["default", *BUILT_IN, *sorted(installed)]
-    near = get_close_matches(name, there, n=1)
-    meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
+    meant = did_you_mean(name, there) or f" There are: {', '.join(there)}."
     if plugin_of(name) in installed:
         meant = f" An instance is named as {plugin_of(name)}:prod is: 1 to 24 of a-z, 0-9 and -."
     elif re.search(r"[;:|\s\[]", name.strip()):
@@ -231,10 +229,7 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
             raise CredentialConfigurationError(
                 f"plugins has settings of {name!r}, which is built in: they are {name}_..."
             )
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, entries, n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
         raise CredentialConfigurationError(
-            f"plugins has settings for {name!r}, which providers does not name.{meant}"
+            f"plugins has settings for {name!r}, which providers does not name."
+            f"{did_you_mean(name, entries)}"
         )

@@ -16,6 +16,7 @@ __all__ = [
     "Kind",
     "accepted",
     "announce",
+    "announce_key",
     "log",
     "log_safely",
     "on_event",
@@ -145,6 +146,29 @@ def announce(event: CredentialEvent) -> None:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
 
 
+def announce_key(
+    kind: Kind, key: Credential, previous: Credential | CredentialError | None = None
+) -> None:
+    """Announce what happened to a key.
+
+    Args:
+        kind: what happened.
+        key: the key.
+        previous: the key before it, or the error of a source that was passed over.
+    """
+    announce(
+        CredentialEvent(
+            kind=kind,
+            provider=key.provider,
+            source=key.source,
+            fingerprint=key.fingerprint,
+            previous_source=None if previous is None else previous.source,
+            previous_fingerprint=previous.fingerprint if isinstance(previous, Credential) else None,
+            error=previous if isinstance(previous, CredentialError) else None,
+        )
+    )
+
+
 # --- Keys that the API rejects, from any source: each is logged once ---
 
 REFUSED: dict[tuple[str, str, str], datetime] = {}
@@ -162,13 +186,13 @@ def refused(credential: Credential, *, previous: Credential | None = None) -> No
     if len(REFUSED) >= _MOST_REFUSED:
         REFUSED.clear()
     REFUSED.setdefault(_key(credential), datetime.now(timezone.utc))
-    _announce("rejected", credential, previous)
+    announce_key("rejected", credential, previous)
 
 
 def accepted(credential: Credential) -> None:
     """Note that the API accepted a key. Announce it if the API had rejected the key before."""
     if REFUSED.pop(_key(credential), None) is not None:
-        _announce("accepted", credential)
+        announce_key("accepted", credential)
 
 
 def refused_since(credential: Credential) -> datetime | None:
@@ -180,16 +204,3 @@ def refused_since(credential: Credential) -> datetime | None:
 
 def _key(credential: Credential) -> tuple[str, str, str]:
     return credential.provider, credential.source, credential.fingerprint
-
-
-def _announce(kind: Kind, about: Credential, previous: Credential | None = None) -> None:
-    announce(
-        CredentialEvent(
-            kind=kind,
-            provider=about.provider,
-            source=about.source,
-            fingerprint=about.fingerprint,
-            previous_source=None if previous is None else previous.source,
-            previous_fingerprint=None if previous is None else previous.fingerprint,
-        )
-    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from vectorshift._platform.misspelt import did_you_mean
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import (
@@ -115,9 +115,8 @@ def target_of(settings: Settings, options: Options) -> RotationTarget:
     if name is None:
         name = _source_of(_winner(settings))
     if name not in SOURCES:
-        near = get_close_matches(name, SOURCES, n=1)
-        meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(SOURCES)}."
-        raise RotationError(f"There is no source {name!r}. {meant}")
+        meant = did_you_mean(name, SOURCES) or f" There are: {', '.join(SOURCES)}."
+        raise RotationError(f"There is no source {name!r}.{meant}")
     if options.expires_at is not None and name != "vault":
         raise RotationError("--expires-at works with Vault KV version 2 only. Leave it out.")
     return SOURCES[name](settings, options)

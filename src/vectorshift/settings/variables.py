@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +12,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.entry_points import available
 from vectorshift._platform.files import absolute, read_small, reason_of, text_of, unexpanded
-from vectorshift._platform.misspelt import nearest
+from vectorshift._platform.misspelt import did_you_mean, nearest
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.pipes import PATIENCE, PipeError
 from vectorshift._platform.plugin_names import (
@@ -323,8 +322,7 @@ def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConf
             )
             continue
         if flaw["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, cls.model_fields, n=1)
-            lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
+            lines.append(f"{name} is no setting.{did_you_mean(name, cls.model_fields)}")
             continue
         ours = flaw["msg"].removeprefix("Value error, ") if flaw["type"] == "value_error" else None
         lines.append(
