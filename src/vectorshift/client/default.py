@@ -137,18 +137,17 @@ def configure(
         TypeError: an argument is of another type, or None.
     """
     credentials, client = masked(credentials), masked(client)
-    wrong = None
-    given, required = cast("object", client), cast("object", require_using)
-    if not isinstance(given, VectorShift | AsyncVectorShift | Unset):
+    wrong = ""
+    if not isinstance(cast("object", client), VectorShift | AsyncVectorShift | Unset):
         wrong = (
             f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}."
         )
     elif settings is not UNSET and not hasattr(settings, "load_timeout"):
         wrong = f"settings should be Settings(...), not {type(settings).__name__}."
-    elif not isinstance(required, bool | Unset):
+    elif not isinstance(cast("object", require_using), bool | Unset):
         wrong = f"require_using should be True or False, not {type(require_using).__name__}."
-    if wrong is not None:
-        del credentials, client, given
+    if wrong:
+        del credentials
         raise TypeError(wrong)
     try:
         DEFAULT_SCOPE.configure(

@@ -1,6 +1,6 @@
 """Errors of credentials: no key was found, or a source failed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
@@ -152,10 +152,30 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
 
 _WHOLE: Final = (200, 201, 203)
 """Statuses with a complete body."""
-_NOT_YET: Final = 202
-_REFUSED: Final = (401, 402, 403, 451)
-_WRONG: Final = (405, 406, 411, 413, 414, 415, 416, 417, 422, 426, 428, 431)
-"""Statuses for a wrong request: a retry would fail as well."""
+_MEANINGS: Final[tuple[tuple[Collection[int], type[CredentialError], str], ...]] = (
+    (
+        (404,),
+        CredentialNotFoundError,
+        "holds nothing {}. Put the key there, or correct the address.",
+    ),
+    ((410,), CredentialRevokedError, "is gone {}. Bring the secret back, or write a new one."),
+    (
+        (401, 402, 403, 451),
+        CredentialDeniedError,
+        "refused access {}. Check the login, and its permissions.",
+    ),
+    (  # a retry would fail as well
+        (405, 406, 411, 413, 414, 415, 416, 417, 422, 426, 428, 431),
+        CredentialConfigurationError,
+        "does not accept the request {}. Check the address.",
+    ),
+    (  # 202: not yet
+        {*range(200, 300)} - {*_WHOLE, 202},
+        CredentialConfigurationError,
+        "sent an incomplete answer {}. Check the address.",
+    ),
+)
+"""The error and its text for statuses of a store. All others may be temporary."""
 
 
 def error_for_status(
@@ -193,21 +213,9 @@ def error_for_status(
     if status in _WHOLE:
         return None
     code = f"(HTTP {int(status)})"
-    if status == 404:
-        text = f"{source} holds nothing {code}. Put the key there, or correct the address."
-        return CredentialNotFoundError(text, source=source, provider=provider)
-    if status == 410:
-        text = f"{source} is gone {code}. Bring the secret back, or write a new one."
-        return CredentialRevokedError(text, source=source, provider=provider)
-    if status in _REFUSED:
-        text = f"{source} refused access {code}. Check the login, and its permissions."
-        return CredentialDeniedError(text, source=source, provider=provider)
-    if status in _WRONG:
-        text = f"{source} does not accept the request {code}. Check the address."
-        return CredentialConfigurationError(text, source=source, provider=provider)
-    if 200 <= status < 300 and status != _NOT_YET:
-        text = f"{source} sent an incomplete answer {code}. Check the address."
-        return CredentialConfigurationError(text, source=source, provider=provider)
+    for statuses, kind, text in _MEANINGS:
+        if status in statuses:
+            return kind(f"{source} {text.format(code)}", source=source, provider=provider)
     what = "sent a redirect, which was not followed" if 300 <= status < 400 else "could not answer"
     return CredentialStoreUnavailableError(
         f"{source} {what} {code}. If that lasts, check the store and the address.",

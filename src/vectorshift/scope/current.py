@@ -174,11 +174,6 @@ class DefaultScope(ForwardingProvider):
         """This scope itself."""
         return self
 
-    @property
-    def has_own_credentials(self) -> bool:
-        """False: the key is that of a block or the process."""
-        return False
-
     def target(self, *, asynchronous: bool = False) -> Target:
         """Return the client that was configured for sync or async calls; else this scope.
 
