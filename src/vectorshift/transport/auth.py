@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
@@ -118,13 +118,13 @@ class KeyFlow(StaysInProcess):
         except (httpx.InvalidURL, UnicodeError):  # the text has the URL, which may hold a password
             raise CredentialConfigurationError(_NO_URL) from None
         self._url = str(url)
-        self._exposed = url.scheme != "https" and url.host not in DIRECT
-        if self._exposed and allow_http:
+        is_exposed = url.scheme != "https" and url.host not in DIRECT
+        if is_exposed and allow_http:
             log.warning(
                 "The API key is sent over plain HTTP to %s, as VECTORSHIFT_ALLOW_HTTP allows.",
                 url.host,
             )
-        self._refuses = self._exposed and not allow_http
+        self._refuses = is_exposed and not allow_http
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -134,7 +134,7 @@ class KeyFlow(StaysInProcess):
         with suppress(StopIteration):
             while True:
                 step = flow.send(reply)
-                reply = step.run() if isinstance(step, (_Lookup, _Drain)) else (yield step)
+                reply = step.run() if isinstance(step, (_Work, _Drain)) else (yield step)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -144,10 +144,10 @@ class KeyFlow(StaysInProcess):
         with suppress(StopIteration):
             while True:
                 step = flow.send(reply)
-                reply = await step.arun() if isinstance(step, (_Lookup, _Drain)) else (yield step)
+                reply = await step.arun() if isinstance(step, (_Work, _Drain)) else (yield step)
 
     def _flow(self, request: httpx.Request) -> Generator[_Step, Any, None]:
-        """Yield each step: a look-up, a request to send, a body to read. Receive its result."""
+        """Yield each step: work, a request to send, a body to read. Receive its result."""
         if not self._is_ours(request):
             yield request
             return
@@ -158,9 +158,14 @@ class KeyFlow(StaysInProcess):
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
-        lookup = _Lookup(self.provider if call is None else call.provider)
-        result: Result = yield lookup
-        credential: Credential = result if isinstance(result, Credential) else unwrap(result)
+        provider = self.provider if call is None else call.provider
+        if provider.stands_for_another:  # all look-ups of one request ask the same provider
+            provider = yield _Work(provider.resolved, provider.aresolved)
+        result = provider.get_cached()
+        if result is None:
+            asked: Result = yield _ask(provider, DEFAULT_REQUEST)
+            result = asked
+        credential = result if isinstance(result, Credential) else unwrap(result)
         if call is not None:
             call.bind(credential)
         response = yield self._with_key(request, credential)
@@ -170,8 +175,7 @@ class KeyFlow(StaysInProcess):
             return
         if response.request.method != request.method:
             why_not = _MOVED_ON
-        lookup.request = LookupRequest(rejected=credential)
-        answer: Result = yield lookup
+        answer: Result = yield _ask(provider, LookupRequest(rejected=credential))
         if refused_since(credential) is None:  # unless a cache has reported it
             refused(credential)
         resend = not why_not and _is_newer(answer, credential)
@@ -179,7 +183,6 @@ class KeyFlow(StaysInProcess):
             yield _Drain(response, call)  # httpx would read it whole, and only after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
-        provider = lookup.provider
         goes_back = isinstance(answer, Credential) and provider.is_previous(answer)
         request.extensions[REJECTION] = Rejection(
             rejected=credential,
@@ -277,31 +280,15 @@ def _shadowed_stores(provider: BaseProvider, rejected: Credential) -> tuple[str,
     return tuple(provider.shadowed_stores(rejected)) if isinstance(provider, ProviderChain) else ()
 
 
-class _Lookup:
-    """Ask a provider. All look-ups of one request ask the same provider."""
+class _Work(NamedTuple):
+    """Do work that may block, and return its result: in sync code by `run`, in async by `arun`."""
 
-    __slots__ = ("provider", "request")
+    run: Callable[[], Any]
+    arun: Callable[[], Awaitable[Any]]
 
-    def __init__(self, provider: BaseProvider) -> None:
-        self.provider, self.request = provider, DEFAULT_REQUEST
 
-    def run(self) -> Result:
-        if self.request is not DEFAULT_REQUEST:
-            return self.provider.resolve(self.request)
-        provider = self.provider
-        if provider.stands_for_another:
-            self.provider = provider = provider.resolved()
-        cached = provider.get_cached()
-        return provider.resolve(DEFAULT_REQUEST) if cached is None else cached
-
-    async def arun(self) -> Result:
-        if self.request is not DEFAULT_REQUEST:
-            return await self.provider.aresolve(self.request)
-        provider = self.provider
-        if provider.stands_for_another:
-            self.provider = provider = await provider.aresolved()
-        cached = provider.get_cached()
-        return await provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
+def _ask(provider: BaseProvider, request: LookupRequest) -> _Work:
+    return _Work(lambda: provider.resolve(request), lambda: provider.aresolve(request))
 
 
 _ENOUGH = 16_384
@@ -348,7 +335,7 @@ class _Drain:
         self._response.read()
 
 
-_Step = httpx.Request | _Lookup | _Drain
+_Step = httpx.Request | _Work | _Drain
 
 
 def _is_newer(answer: Result, rejected: Credential) -> bool:

@@ -87,37 +87,32 @@ class _NoCookies(httpx.Cookies):
 _NO_COOKIES: Final[Any] = _NoCookies()
 
 
-class PooledClient(httpx.Client):
-    """A client of this package."""
-
-    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-
-
-class AsyncPooledClient(httpx.AsyncClient):
-    """A client of this package, for one event loop."""
-
-    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-
-
-class _NoProxy:
-    """Connects directly to the hosts that `NO_PROXY` names."""
+class _Pooled:
+    """What both clients of this package share. They connect directly to the hosts that `NO_PROXY`
+    names.
+    """
 
     no_proxy = ""
     _transport: Any
+    _mounts: Any
 
     def _transport_for_url(self, url: httpx.URL) -> Any:
-        if is_direct(self.no_proxy, url.scheme, url.host, url.port):
+        if not self._mounts or is_direct(self.no_proxy, url.scheme, url.host, url.port):
             return self._transport
         chosen: Any = super()
         return chosen._transport_for_url(url)
 
 
-class _ProxiedClient(_NoProxy, PooledClient):
-    pass
+class PooledClient(_Pooled, httpx.Client):
+    """A client of this package."""
+
+    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
-class _AsyncProxiedClient(_NoProxy, AsyncPooledClient):
-    pass
+class AsyncPooledClient(_Pooled, httpx.AsyncClient):
+    """A client of this package, for one event loop."""
+
+    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
@@ -187,26 +182,19 @@ def load_ahead() -> None:
 
 def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment; no redirects, cookies or netrc."""
-    return _without_lock(_new(PooledClient, _ProxiedClient, httpx.HTTPTransport, route))
+    return _without_lock(_new(PooledClient, httpx.HTTPTransport, route))
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
     """Return a new httpx client for one event loop."""
-    client: AsyncPooledClient = _new(
-        AsyncPooledClient, _AsyncProxiedClient, httpx.AsyncHTTPTransport, route
-    )
+    client: AsyncPooledClient = _new(AsyncPooledClient, httpx.AsyncHTTPTransport, route)
     return client
 
 
-def _new(
-    direct: Callable[..., Any],
-    proxied: Callable[..., Any],
-    transport: Callable[..., Any],
-    route: ConnectionRoute,
-) -> Any:
+def _new(kind: Callable[..., Any], transport: Callable[..., Any], route: ConnectionRoute) -> Any:
     verify = _tls(route)
     schemes = [] if substitute is not None else list(_proxies(route))
-    client = (proxied if schemes else direct)(
+    client = kind(
         verify=verify,
         limits=_LIMITS,
         headers=_HEADERS,
@@ -215,8 +203,7 @@ def _new(
         mounts={f"{scheme}://": _through(transport, scheme, route, verify) for scheme in schemes},
         transport=None if substitute is None else substitute(verify),
     )
-    if schemes:
-        client.no_proxy = json.loads(route.environment.reveal()).get("no", "")
+    client.no_proxy = json.loads(route.environment.reveal()).get("no", "")
     return client
 
 
@@ -309,7 +296,7 @@ def has_proxy_of_environment(http: AnyClient) -> bool:
     """Return whether this httpx client takes proxies from the environment: httpx does so unless it
     got `trust_env=False` or a transport.
     """
-    return isinstance(http, _NoProxy) or (http.trust_env and len(_transports(http)) > 1)
+    return len(_transports(http)) > 1 and (isinstance(http, _Pooled) or http.trust_env)
 
 
 def abandon(http: httpx.Client) -> None:
