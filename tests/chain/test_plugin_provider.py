@@ -438,6 +438,7 @@ BROKEN = {
     "wants an argument as a function": "def Provider(url): pass",
     "takes no settings": "class Provider:\n    @classmethod\n    def from_settings(cls): pass",
     "has a strange ttl": SIMPLE.replace("asked = 0", "ttl = 'an hour'"),
+    "has no getter": SIMPLE.replace("def get_credential", "def get_key"),
     "has a strange on_error": SIMPLE.replace("asked = 0", "on_error = 'ignore'"),
 }
 
@@ -450,6 +451,7 @@ FAULTS = {
     "has not the attribute": "is neither a class nor a function",
     "gives something else": "gave str, not a CredentialProvider",
     "gives a coroutine": "gave coroutine, not a CredentialProvider",
+    "has no getter": "Provider must define get_credential or aget_credential.",
     "has a strange on_error": "on_error of Provider should be 'stop' or 'continue', not 'ignore'",
     "has a strange ttl": "its ttl is of type str",
 }

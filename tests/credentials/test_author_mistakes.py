@@ -389,6 +389,14 @@ def test_a_secret_of_an_authors_own_class_cannot_show_its_text() -> None:
     assert HIDDEN not in f"{got} {got!r} {got.secret} {got.secret!r} {given!r} {given.secret!r}"
 
 
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_key_in_its_own_source_is_shown_as_its_fingerprint(remote: bool) -> None:
+    given = Credential(secret=HIDDEN, source=f"mine:https://x/?key={HIDDEN}", provider="mine")
+    got = ProviderChain([Mine(lambda: given, remote=remote)]).get_credential()
+    assert got.source == f"mine:https://x/?key={got.fingerprint}"
+    assert HIDDEN not in f"{got} {got!r}"
+
+
 def test_the_words_of_a_store_move_no_cursor_and_begin_no_line() -> None:
     class Described(Mine):
         def describe(self) -> Description:

@@ -27,7 +27,12 @@ from vectorshift.credentials.adapter import (
 )
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import class_of, line_of, no_thread
-from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
+from vectorshift.credentials.provider import (
+    CredentialProvider,
+    Description,
+    MissingGetterError,
+    PolicyError,
+)
 from vectorshift.credentials.resolving import NOT_ASKED, BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -345,7 +350,7 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
     if isinstance(error, CredentialError):  # its author wrote the text for users
         return _broken(entry, error.message)
     if isinstance(
-        error, PolicyError | _UnusableError
+        error, MissingGetterError | PolicyError | _UnusableError
     ):  # the text is ours, and quotes no long value
         return _broken(entry, str(error))
     module = (error.name or "") if isinstance(error, ImportError) else ""

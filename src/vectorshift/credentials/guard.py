@@ -142,7 +142,9 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
             source=answer.source,
             provider=answer.provider,
         )
-    source, name = _in_one_line(answer.source), _in_one_line(answer.provider)
+    source, name = (
+        _in_one_line(without((key,), each)) for each in (answer.source, answer.provider)
+    )
     # `parse_key` strips white space around the key
     if (source, name, key) == (answer.source, answer.provider, answer.secret):
         return answer

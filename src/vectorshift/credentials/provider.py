@@ -10,7 +10,13 @@ from typing import Any, Final, Literal
 from vectorshift._platform import public
 from vectorshift._platform.public import Self
 
-__all__ = ["CredentialProvider", "Description", "PolicyError", "check_policies"]
+__all__ = [
+    "CredentialProvider",
+    "Description",
+    "MissingGetterError",
+    "PolicyError",
+    "check_policies",
+]
 
 POLICIES: Final = ("on_error", "on_missing")
 _WORDS: Final = ("stop", "continue")
@@ -19,6 +25,10 @@ _LONGEST_WORD = 24
 
 class PolicyError(ValueError):
     """`on_error` or `on_missing` of a provider is neither `stop` nor `continue`."""
+
+
+class MissingGetterError(TypeError):
+    """A provider defines neither `get_credential` nor `aget_credential`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +85,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         if ABC not in cls.__bases__ and not (
             _writes(cls, "get_credential") or _writes(cls, "aget_credential")
         ):
-            raise TypeError(f"{cls.__name__} must define get_credential or aget_credential.")
+            raise MissingGetterError(
+                f"{cls.__name__} must define get_credential or aget_credential."
+            )
         for name in POLICIES:
             value = cls.__dict__.get(name)
             # a property or a dataclass field has its value on instances only
