@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.providers.aws.conftest import Failure
     from tests.providers.aws.servers import Hanging
 
+    from vectorshift import CredentialError
     from vectorshift.testing import MotoServer
 
 GIVEN = {"SecretString": SECRET, "VersionId": "1"}
@@ -216,6 +218,111 @@ def test_a_renewed_credentials_file_is_used_after_a_denial(
     fake.says(200, GIVEN)
     clock.advance(6)
     assert chain.get_credential().secret.reveal() == SECRET
+
+
+# aws-sdk-js-v3#3052, boto3#3975, awsu#27, steampipe-plugin-aws#1510: what STS refuses
+
+KEYS = "aws_access_key_id = AKIA\naws_secret_access_key = b\n"
+NO_ROLE = CredentialConfigurationError, "Check role_arn and what belongs to it"
+NO_JWT = CredentialDeniedError, "does not accept the token of AWS_WEB_IDENTITY_TOKEN_FILE"
+NO_STS = CredentialDeniedError, "set AWS_DEFAULT_REGION to another region"
+PASSES = CredentialStoreUnavailableError, "gave none (InvalidIdentityToken)"
+KEYS_OVER = CredentialDeniedError, "the AWS credentials for region eu-central-1 have expired"
+KEYS_WRONG = CredentialDeniedError, "does not recognise the AWS credentials"
+
+
+@pytest.mark.parametrize(
+    ("by", "code", "text", "meant"),
+    [
+        ("jwt", "InvalidIdentityToken", "Couldn't retrieve verification key from your", PASSES),
+        ("jwt", "InvalidIdentityToken", "No OpenIDConnect provider found", NO_JWT),
+        ("jwt", "ExpiredTokenException", "Token expired", NO_JWT),
+        ("jwt", "IDPRejectedClaim", "", NO_JWT),
+        ("jwt", "ValidationError", "1 validation error: 'roleSessionName'", NO_ROLE),
+        ("jwt", "RegionDisabledException", "STS is not activated in this region", NO_STS),
+        ("keys", "RegionDisabledException", "STS is not activated in this region", NO_STS),
+        ("keys", "ValidationError", "DurationSeconds exceeds the MaxSessionDuration", NO_ROLE),
+        ("keys", "ExpiredToken", "The security token is expired", KEYS_OVER),
+        ("keys", "InvalidClientTokenId", "", KEYS_WRONG),
+        ("keys", "SignatureDoesNotMatch", "Signature expired", KEYS_WRONG),
+    ],
+)
+def test_what_sts_refuses_is_told_by_its_code(
+    nobody: None,
+    fake: FakeAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+    code: str,
+    text: str,
+    meant: tuple[type[CredentialError], str],
+    failure: Failure,
+) -> None:
+    if by == "jwt":
+        (tmp_path / "jwt").write_text("e30.e30.x")
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    else:
+        monkeypatch.setenv("AWS_PROFILE", "p")
+        role = "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = s\n"
+        (tmp_path / "config").write_text(f"[profile p]\n{role}[profile s]\n{KEYS}")
+    body = f"<Code>{code}</Code><Message>{text}</Message>"
+    fake.says(400, f"<ErrorResponse><Error>{body}</Error></ErrorResponse>", "sts")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is meant[0]
+    assert meant[1] in str(error)
+
+
+# botocore#3134 and its like: what gives AWS credentials answers something else
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Expiration": "2099-01-01T00:00:00"},
+        {"Expiration": "soon"},
+        {"Expiration": None},
+        {"AccessKeyId": ...},
+        [],
+        None,
+    ],
+)
+def test_an_answer_of_a_container_without_all_credentials_is_unavailable(
+    nobody: None,
+    fake: FakeAws,
+    monkeypatch: pytest.MonkeyPatch,
+    change: object,
+    failure: Failure,
+) -> None:
+    answer: object = change
+    if isinstance(change, dict):
+        whole = {**ROLE, **change}
+        answer = {name: value for name, value in whole.items() if value is not ...}
+    fake.says(200, json.dumps(answer), "/role")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{fake.url}/role")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialStoreUnavailableError
+    assert error.retry_after == 1
+    assert "gave none (incomplete" in str(error)
+
+
+# boto#2800, aws-sdk-go#289: AWS credentials with quotation marks, spaces or nothing
+
+
+@pytest.mark.parametrize("access_key", ['"AKIA"', "'AKIA'", "AK IA", "AKIA # old", "", "AKI\u00c4"])
+def test_a_key_of_a_file_that_cannot_be_one_is_not_sent(
+    nobody: None,
+    fake: FakeAws,
+    tmp_path: Path,
+    access_key: str,
+    failure: Failure,
+) -> None:
+    text = f"[profile p]\naws_access_key_id = {access_key}\naws_secret_access_key = b\n"
+    (tmp_path / "config").write_text(text, "utf-8")
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="p"))
+    assert type(error) is CredentialConfigurationError
+    assert "The AWS credentials in use are empty, or have a line break" in str(error)
+    assert fake.asked == []
 
 
 # boto3#1884, #4188: a CA of one's own

@@ -127,7 +127,25 @@ def test_a_file_of_aws_that_is_not_there_is_named(
     monkeypatch.setenv(name, str(tmp_path / "nowhere"))
     error = failure(AwsSecretsManagerProvider("prod/vs", **profile))
     assert type(error) is CredentialConfigurationError
-    assert f"{name}: no such file." in str(error)
+    assert f"{name}: no such file or directory." in str(error)
+
+
+@pytest.mark.parametrize("name", ["credentials", "config"])
+def test_a_usual_file_of_aws_that_cannot_be_read_is_named(
+    name: str,
+    nobody: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_CONFIG_FILE")
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws" / name).mkdir(parents=True)
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert f"~/.aws/{name}: is a directory." in str(error)
 
 
 def test_the_region_of_the_profile_comes_last(

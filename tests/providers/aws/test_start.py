@@ -202,7 +202,9 @@ def test_a_credential_process_that_prints_json_in_its_own_way_is_used(
     assert AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal() == SECRET
 
 
-@pytest.mark.parametrize("expiration", ['"soon"', "5", '"2026-13-45T00:00:00Z"'])
+@pytest.mark.parametrize(
+    "expiration", ['"soon"', "5", '"2026-13-45T00:00:00Z"', '"2099-01-01T00:00:00"']
+)
 def test_a_credential_process_with_an_end_that_is_no_time_is_named(
     nobody: None, fake: FakeAws, tmp_path: Path, expiration: str, failure: Failure
 ) -> None:

@@ -34,6 +34,7 @@ from vectorshift.providers.aws.session import (
     LoginError,
     ask_nobody,
     bound_answers,
+    checked,
     credentials_of,
     detach_processes,
     new_session,
@@ -343,7 +344,7 @@ def _has_credentials(session: Any) -> bool:
     if credentials is None:
         return False
     ask_nobody(credentials)
-    credentials.get_frozen_credentials()
+    checked(credentials)
     return True
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from vectorshift._platform.files import read_small, reason_of
 from vectorshift.providers.aws import meanings as means
 from vectorshift.providers.aws.locators import PARAMETERS, Store, partition_of, printable
 from vectorshift.providers.aws.session import LoginError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SecretLocation",
     "answered",
-    "bad_values",
     "missing_credentials",
     "outcome",
     "patched_late",
@@ -197,6 +197,8 @@ def outcome(
             operation=getattr(error, "operation_name", place.action),
             place=place,
         )
+    if isinstance(error, LoginError) and error.kind == "values":
+        return _bad_values_in_use(place)
     if isinstance(error, LoginError):
         return _made(means.BY_LOGIN[error.kind], place, error=str(error), **error.kwargs)
     if patched_late(error):
@@ -205,9 +207,7 @@ def outcome(
     fields = {name: printable(str(value)) for name, value in raw.items()}
     cause = raw.get("error") if type(error).__name__ == "HTTPClientError" else None
     if isinstance(cause, UnicodeError) or str(cause).startswith("Invalid header"):
-        return bad_values(place) or _made(
-            means.BAD_VALUES, place, where="The AWS credentials in use have"
-        )
+        return _bad_values_in_use(place)
     # the most specific class first: an SSLError is a ConnectionError as well
     names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in means.BY_CLASS]
     if not names and unreadable(error):
@@ -233,7 +233,7 @@ def outcome(
         "code": type(error).__name__,
         "status": f", HTTP {status[1]}" if status else "",
         "host": _host(fields.get("endpoint_url", "")),
-        "files": _missing_files(),
+        "files": _unread_files(),
     }
     return _made(meaning, place, **{**fields, **about})
 
@@ -264,6 +264,7 @@ def unreadable(error: Exception) -> bool:
 
 
 _ENDPOINT: Final = os.path.join("botocore", "endpoint.py")  # noqa: PTH118
+_CREDENTIALS: Final = os.path.join("botocore", "credentials.py")  # noqa: PTH118
 _CACHE: Final = os.path.join("botocore", "utils.py")  # noqa: PTH118
 
 
@@ -280,6 +281,13 @@ def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError
             named = [name for name in _NUMBERS if os.environ.get(name) == value]
             fields["variable"] = named[0] if named else "a number in AWS's files"
             return _made(meaning, place, **fields)
+    # botocore takes the answers of metadata services and processes as complete
+    answers_lack = isinstance(error, KeyError | TypeError | ValueError | AttributeError)
+    if answers_lack and any(
+        frame.f_code.co_filename.endswith(_CREDENTIALS)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    ):
+        return _made(means.NO_LOGIN_ANSWER, place, code=f"incomplete, {type(error).__name__}")
     return None
 
 
@@ -296,6 +304,12 @@ def bad_values(place: SecretLocation) -> CredentialError | None:
         return None
     verb = "holds" if len(names) == 1 else "hold"
     return _made(means.BAD_VALUES, place, where=f"{' and '.join(names)} {verb}")
+
+
+def _bad_values_in_use(place: SecretLocation) -> CredentialError:
+    return bad_values(place) or _made(
+        means.BAD_VALUES, place, where="The AWS credentials in use are empty, or have"
+    )
 
 
 def _ca_flaw(place: SecretLocation) -> CredentialError | None:
@@ -323,20 +337,29 @@ def _host(endpoint_url: str) -> str:
 
 def missing_credentials(place: SecretLocation) -> CredentialError:
     """Return the error that says that there are no AWS credentials anywhere."""
-    code, files = "NoCredentialsError", _missing_files()
+    code, files = "NoCredentialsError", _unread_files()
     return _made(means.NO_AWS_CREDENTIALS, place, code=code, files=files)
 
 
-def _exists(path: str) -> bool:
-    return os.path.exists(os.path.expanduser(os.path.expandvars(path)))  # noqa: PTH110,PTH111
+_FILES: Final = {
+    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+    "AWS_CONFIG_FILE": "~/.aws/config",
+}
 
 
-def _missing_files() -> str:
-    """Return which of AWS's files is named and not there: botocore passes over it."""
-    names = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
-    paths = {name: os.environ.get(name) for name in names}
-    gone = [name for name, path in paths.items() if path and not _exists(path)]
-    return f" {' and '.join(gone)}: no such file." if gone else ""
+def _unread_files() -> str:
+    """Return which of AWS's files cannot be read, and why: botocore passes over them."""
+    notes: list[str] = []
+    for name, usual in _FILES.items():
+        path = os.environ.get(name)
+        try:
+            read_small(os.path.expanduser(os.path.expandvars(path or usual)))  # noqa: PTH111
+        except OSError as error:
+            if path or not isinstance(error, FileNotFoundError | NotADirectoryError):
+                notes.append(f" {name if path else usual}: {reason_of(error)}.")
+        except ValueError:  # no file can have this name
+            notes.append(f" {name}: no file can have this name.")
+    return "".join(notes)
 
 
 def answered(
@@ -359,9 +382,8 @@ def answered(
         meaning = means.NOT_AWS
     elif meaning is means.UNKNOWN_CALLER and (flaw := bad_values(place)) is not None:
         return flaw
-    elif operation not in (None, place.action):  # of STS or SSO, whatever the code
-        is_sso = operation == "GetRoleCredentials"
-        meaning = means.NOT_ASSIGNED if is_sso else means.NO_LOGIN
+    elif operation not in (None, place.action):
+        meaning = _of_login(str(operation), code, text)
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
     elif meaning is means.FORBIDDEN and (role := _SAYS_ROLE.search(text)):  # by the Agent
@@ -390,6 +412,25 @@ def answered(
         key=key[0] if key else "the KMS key that encrypts it",
         denial=_denial(place, text, who[1] if who else "") if meaning is means.FORBIDDEN else "",
     )
+
+
+def _of_login(operation: str, code: str, text: str) -> Meaning:
+    """Return what a refusal of STS or SSO means."""
+    if operation == "GetRoleCredentials":
+        return means.NOT_ASSIGNED
+    if "retrieve verification key" in text:  # passes: aws-sdk-js-v3#3052
+        return means.NO_LOGIN_ANSWER
+    if code == "ValidationError":
+        return means.BAD_ROLE
+    if code == "RegionDisabledException":
+        return means.NO_STS
+    if operation != "AssumeRole":
+        return means.NO_WEB_IDENTITY if code in _OF_WEB_IDENTITY else means.NO_LOGIN
+    of_keys = means.BY_CODE.get(code, means.NO_LOGIN)  # those of the source profile
+    return of_keys if of_keys in (means.UNKNOWN_CALLER, means.EXPIRED) else means.NO_LOGIN
+
+
+_OF_WEB_IDENTITY: Final = ("ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim")
 
 
 def _denial(place: SecretLocation, text: str, who: str) -> str:

@@ -12,12 +12,11 @@ from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import (
     SecretLocation,
-    bad_values,
     missing_credentials,
     outcome,
 )
 from vectorshift.providers.aws.logs import quiet_botocore
-from vectorshift.providers.aws.session import ask_nobody, detach_processes, new_session
+from vectorshift.providers.aws.session import ask_nobody, checked, detach_processes, new_session
 
 __all__ = ["NoIdentity", "SignedRequest", "signed_identity"]
 
@@ -56,8 +55,6 @@ def signed_identity(
             keys = _keys()
         if keys is None:
             return _no_identity(missing_credentials(_PLACE))
-        if flaw := bad_values(_PLACE):  # AWS would call the signature wrong
-            return _no_identity(flaw)
         request = load("botocore.awsrequest").AWSRequest(
             "POST", _URL, headers={**_FORM, **headers}, data=_BODY
         )
@@ -78,7 +75,7 @@ def _keys() -> Any:
     detach_processes(session)
     credentials = session.get_credentials()
     ask_nobody(credentials)
-    return None if credentials is None else credentials.get_frozen_credentials()
+    return None if credentials is None else checked(credentials)
 
 
 _PLACE: Final = SecretLocation(given=AwsArguments(parameter="STS"), region=_REGION)

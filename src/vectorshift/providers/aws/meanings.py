@@ -59,7 +59,7 @@ UNDECIPHERABLE = Meaning(
     "the action {kms} on {key} in the IAM policy and in the key's policy. Check that the key is "
     "enabled.",
 )
-_EXPIRED = Meaning(
+EXPIRED = Meaning(
     CredentialDeniedError,
     "the AWS credentials for {place.where} have expired ({code}). Set AWS_SESSION_TOKEN and its "
     "keys again, or run: {place.login}",
@@ -79,6 +79,19 @@ NO_LOGIN = Meaning(
     "AWS refused {operation} ({code}), which gives the AWS credentials for {place.where}. "
     "Check the role and its trust policy (sts:AssumeRole or sts:AssumeRoleWithWebIdentity), "
     "or run: {place.login}",
+)
+NO_STS = Meaning(
+    CredentialDeniedError,
+    "STS, which gives the AWS credentials for {place.where}, is not active for the account in the"
+    " region of the process ({code}). Activate it in the account settings of IAM, or set"
+    " AWS_DEFAULT_REGION to another region and VECTORSHIFT_AWS_REGION to that of the"
+    " {place.store.thing}.",
+)
+NO_WEB_IDENTITY = Meaning(
+    CredentialDeniedError,
+    "AWS does not accept the token of AWS_WEB_IDENTITY_TOKEN_FILE, which gives the AWS credentials"
+    " for {place.where} ({code}). It may have expired, or IAM has no OIDC provider for its issuer"
+    " and audience.",
 )
 NOT_ASSIGNED = Meaning(
     CredentialDeniedError,
@@ -248,7 +261,7 @@ BY_CODE = {
             "DecryptionFailure DecryptionFailureException EncryptionFailure InvalidKeyId",
             UNDECIPHERABLE,
         ),
-        ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", _EXPIRED),
+        ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", EXPIRED),
         (
             "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException"
             " SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException"

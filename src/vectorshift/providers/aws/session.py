@@ -10,10 +10,12 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -29,6 +31,7 @@ __all__ = [
     "LoginError",
     "ask_nobody",
     "bound_answers",
+    "checked",
     "credentials_of",
     "detach_processes",
     "new_session",
@@ -62,6 +65,7 @@ _SAYS: Final = {
     "process": "the credential_process of the AWS profile '{profile}' {why}",
     "process start": "the credential_process of the AWS profile '{profile}' cannot be run: {why}",
     "metadata": "the machine's metadata service gives none ({answer})",
+    "values": "the AWS credentials are malformed",
 }
 
 
@@ -283,6 +287,23 @@ def credentials_of(client: Any) -> Any:
     return getattr(getattr(client, "_request_signer", None), "_credentials", None)
 
 
+_KEY: Final = "[!#-&(-~][!-~]*"
+"""A part of AWS credentials: visible characters, without a quotation mark before them."""
+
+
+def checked(credentials: Any) -> Any:
+    """Return the access key, the secret key and the token of AWS credentials. May renew them.
+
+    Raises:
+        LoginError: they have what AWS credentials never have, such as quotation marks of a file.
+    """
+    keys = credentials.get_frozen_credentials()
+    values = [keys.access_key, keys.secret_key, *filter(None, [keys.token])]
+    if not all(isinstance(each, str) and re.fullmatch(_KEY, each) for each in values):
+        raise LoginError("values")
+    return keys
+
+
 def ask_nobody(credentials: Any) -> None:
     """Raise if AWS credentials cannot be used without a prompt for an MFA code. Keep the
     `credential_process` that renews them off the terminal.
@@ -395,10 +416,12 @@ class _Process:
         if fields.get("Version") != 1 or not all(key and isinstance(key, str) for key in keys):
             raise self._failed("process", "printed no Version 1, AccessKeyId and SecretAccessKey")
         if (ends := fields.get("Expiration")) is not None:
-            try:
-                load("dateutil.parser").parse(ends)  # as botocore will
+            try:  # as botocore will
+                _ = load("dateutil.parser").parse(ends) - datetime.now(timezone.utc)
             except (ValueError, TypeError, OverflowError):
-                raise self._failed("process", "printed an Expiration that is no time") from None
+                raise self._failed(
+                    "process", "printed an Expiration that is no time with a zone"
+                ) from None
         return json.dumps(fields).encode(), errors  # without a byte order mark
 
     def _failed(self, kind: str, why: str) -> LoginError:
