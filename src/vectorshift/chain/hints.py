@@ -79,38 +79,30 @@ class HintProvider(BaseProvider):
         )
 
 
-def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
-    """Return a hint for each variable that is set and not read: its provider is not in the chain,
+def _passed_by(settings: Settings, named: Collection[str]) -> Iterator[str]:
+    """Yield a hint for each variable that is set and not read: its provider is not in the chain,
     the settings were made before it was set, or its name is misspelt.
     """
     given = {name for name, value in os.environ.items() if value.strip()}
-    known = [("env", _KEY)] if _KEY in given else []
+    known: list[tuple[str, str, object]] = [("env", _KEY, _KEY in given)]
     known += [
-        (name, f"VECTORSHIFT_{setting.upper()}")
+        (name, f"VECTORSHIFT_{setting.upper()}", getattr(settings, setting))
         for name, each in BUILT_IN.items()
         for setting in each.settings
-        if getattr(settings, setting)
     ]
-    near = [
-        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"
-        " reads it."
-        for name, variable in known
-        if name not in named
-    ]
-    late = [
-        f"VECTORSHIFT_{setting.upper()}"
-        for name in named
-        if name in BUILT_IN
-        for setting in BUILT_IN[name].settings
-        if getattr(settings, setting) is None
-    ]
-    near += [
-        f"Nearby: {variable} is set, but the settings in use were made without it. To read them "
-        "again: vectorshift.reset()."
-        for variable in sorted(given.intersection(late))
-    ]
-    misspelt = sorted(filter(means_key, given)) if "env" in named else []
-    return near + [f"Nearby: {name} is set but not read. The name is {_KEY}." for name in misspelt]
+    for name, variable, value in known:
+        if value and name not in named:
+            yield (
+                f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"
+                " reads it."
+            )
+        if value is None and name in named and variable in given:
+            yield (
+                f"Nearby: {variable} is set, but the settings in use were made without it. To read"
+                " them again: vectorshift.reset()."
+            )
+    for name in sorted(filter(means_key, given)) if "env" in named else ():
+        yield f"Nearby: {name} is set but not read. The name is {_KEY}."
 
 
 def _logins(settings: Settings) -> Iterator[str]:

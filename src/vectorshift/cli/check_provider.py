@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -25,9 +24,6 @@ from vectorshift.credentials.values import Credential
 from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
 from vectorshift.settings import Settings
 from vectorshift.settings.plugin import FrozenMap
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["check"]
 
@@ -57,27 +53,30 @@ def check(name: str, as_json: bool) -> Exit:
     if plugin_of(name) in BUILT_IN:
         complain(f"{name} is built in: vectorshift auth status --probe asks it.")
         return Exit.USAGE
-    end: list[Exit] = [Exit.SOURCE_FAILED]
+    steps: list[_Step] = []
     with prints_of_plugins_aside():
-        steps = list(_steps(name, end))
-    data = {"provider": name, "status": end[0].word, "steps": [asdict(each) for each in steps]}
+        end = _try(name, steps)
+    data = {"provider": name, "status": end.word, "steps": [asdict(each) for each in steps]}
     facts = {each.step: f"{each.outcome} {each.seconds:.3f} s  {each.detail}" for each in steps}
-    show(as_json, data, lambda: _draw(steps), {"status": end[0].word, **facts})
-    return end[0]
+    show(as_json, data, lambda: _draw(steps), {"status": end.word, **facts})
+    return end
 
 
-def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
+def _try(name: str, steps: list[_Step]) -> Exit:
+    """Take the steps until one fails; return the exit code."""
     began = time.monotonic()
 
-    def step(what: str, detail: str, *, good: bool = True, outcome: str = "") -> _Step:
+    def step(what: str, detail: str, *, good: bool = True, outcome: str = "") -> None:
         nonlocal began
         took, began = time.monotonic() - began, time.monotonic()
-        return _Step(
-            step=what,
-            good=good,
-            outcome=outcome or ("ok" if good else "failed"),
-            detail=printable(detail),
-            seconds=round(took, 3),
+        steps.append(
+            _Step(
+                step=what,
+                good=good,
+                outcome=outcome or ("ok" if good else "failed"),
+                detail=printable(detail),
+                seconds=round(took, 3),
+            )
         )
 
     plugins = {each.name: each for each in available()}
@@ -89,44 +88,44 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
             f"no installed package has it. Plugins here: {there}. Run it in the environment where"
             f" you installed the plugin; this one is {sys.prefix}"
         )
-        yield step("found", f"{entry.problem if entry else absent}.", good=False)
-        return
-    yield step("found", f"{entry.origin}, {entry.target}")
+        step("found", f"{entry.problem if entry else absent}.", good=False)
+        return Exit.SOURCE_FAILED
+    step("found", f"{entry.origin}, {entry.target}")
     settings = _settings_of(name)
     provider = adapt(providers_of(settings)[-1])
     if (maker := provider.maker()) is not None:
         late = maker.resolve(DEFAULT_REQUEST)
         if provider.maker() is not None:
-            yield step("made", str(late), good=False)
-            return
+            step("made", str(late), good=False)
+            return Exit.SOURCE_FAILED
     made = provider.actual
     described = provider.describe()
     if isinstance(made, FailingProvider):
-        end[0] = exit_of(made.failure)
         if isinstance(made, UnconfiguredProvider):
-            yield step("made", described.detail, good=False, outcome="not configured")
+            step("made", described.detail, good=False, outcome="not configured")
         else:
-            yield step("made", made.failure.message, good=False)
-        return
-    yield step("made", "remote, cached" if isinstance(made, CachingProvider) else "local")
+            step("made", made.failure.message, good=False)
+        return exit_of(made.failure)
+    step("made", "remote, cached" if isinstance(made, CachingProvider) else "local")
     is_good = not described.detail.startswith(UNDESCRIBED)
-    yield step("described", f"{described.source} {described.detail}".rstrip(), good=is_good)
+    step("described", f"{described.source} {described.detail}".rstrip(), good=is_good)
     asking = BackgroundTask(lambda: provider.resolve(DEFAULT_REQUEST)).start()
     if not asking.wait(settings.load_timeout + _GRACE):  # a local getter has no other time limit
         hangs = f"its getter still runs after {settings.load_timeout + _GRACE:g} s. It is local"
-        yield step("asked", f"{hangs} (remote = False): a call would hang too.", good=False)
-        return
+        step("asked", f"{hangs} (remote = False): a call would hang too.", good=False)
+        return Exit.SOURCE_FAILED
     answer = asking.result()
     if isinstance(answer, Credential):
-        end[0] = Exit.GOOD if is_good else Exit.SOURCE_FAILED
-        yield step("asked", str(answer))
+        end = Exit.GOOD if is_good else Exit.SOURCE_FAILED
+        step("asked", str(answer))
     else:
-        end[0] = exit_of(answer)
-        yield step("asked", f"{outcome_of(provider, answer)}: {answer.message}", good=False)
+        end = exit_of(answer)
+        step("asked", f"{outcome_of(provider, answer)}: {answer.message}", good=False)
     closing = BackgroundTask(provider.close).start()
     if not closing.wait(settings.load_timeout):
-        end[0] = Exit.SOURCE_FAILED
-        yield step("closed", f"close() still runs after {settings.load_timeout:g} s.", good=False)
+        end = Exit.SOURCE_FAILED
+        step("closed", f"close() still runs after {settings.load_timeout:g} s.", good=False)
+    return end
 
 
 def _settings_of(name: str) -> Settings:
