@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vectorshift.credentials.adapter import adapt
@@ -213,11 +213,8 @@ class LifeTests(SourceHooks):
 def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
     """Close it again and again while threads ask it; return what was wrong."""
     wrong: list[str] = []
-    lock, closing = threading.Lock(), iter([True, False, False, False])
 
-    def ask_or_close() -> Result:
-        with lock:
-            closes = next(closing)
+    def ask_or_close(closes: bool) -> Result:
         end = time.monotonic() + 0.1
         while time.monotonic() < end:
             if closes:
@@ -229,7 +226,7 @@ def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
                 wrong.append(f"asked while it was closed, it gave {named(answer)}.")
         return adapt(provider).resolve(DEFAULT_REQUEST)
 
-    together(probe, 4, ask_or_close)
+    together(probe, [partial(ask_or_close, each) for each in (True, False, False, False)])
     return next(iter(wrong), "")
 
 
@@ -247,12 +244,9 @@ def _mixed_up_at_once(probe: Probe, first: CredentialProvider, key: str) -> str:
     """Ask two providers of two places from threads of their own; return what was wrong."""
     other = probe.new_key()
     second = probe.keep(probe.contract.make_second(other))
-    askers = iter([("make()", first, key), ("make_second()", second, other)] * 4)
-    lock, wrong = threading.Lock(), list[str]()
+    wrong: list[str] = []
 
-    def ask() -> Result:
-        with lock:
-            of, provider, own = next(askers)
+    def ask(of: str, provider: CredentialProvider, own: str) -> Result:
         answer = adapt(provider).resolve(DEFAULT_REQUEST)
         if not isinstance(answer, Credential):
             wrong.append(f"asked at once, the provider of {of} gave {named(answer)}.")
@@ -260,7 +254,8 @@ def _mixed_up_at_once(probe: Probe, first: CredentialProvider, key: str) -> str:
             wrong.append(f"asked at once, the provider of {of} gave another key.")
         return answer
 
-    together(probe, 8, ask)
+    askers = [("make()", first, key), ("make_second()", second, other)] * 4
+    together(probe, [partial(ask, *each) for each in askers])
     return next(iter(wrong), "")
 
 

@@ -14,7 +14,7 @@ from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import Probe, amiss, named
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
@@ -69,21 +69,19 @@ class LoopTests(SourceHooks):
             return list(await asyncio.gather(*(probe.aask(provider) for _ in range(4))))
 
         answers = [*probe.run(several), *probe.run(several)]
-        wrong = next((each for each in answers if not isinstance(each, Credential)), None)
-        if wrong is None and not probe.leaves_its_loop(several):
+        probe.check(
+            amiss(answers),
+            expected="the key for tasks of one event loop, and of a second one after it.",
+            mend=(
+                "Keep no client, lock, queue or task between calls: create and close them in "
+                "the getter."
+            ),
+        )
+        if not probe.leaves_its_loop(several):
             probe.fault(
                 expected="an event loop that can be closed once the getter has answered.",
                 happened="a task that it started goes on and ignores its cancellation.",
                 mend="Await the tasks that a getter starts, or cancel them and await that.",
-            )
-        if wrong is not None:
-            probe.fault(
-                expected="the key for tasks of one event loop, and of a second one after it.",
-                happened=f"{named(wrong)}.",
-                mend=(
-                    "Keep no client, lock, queue or task between calls: create and close them in "
-                    "the getter."
-                ),
             )
 
     def test_trio_is_served(self, probe: Probe) -> None:

@@ -24,12 +24,22 @@ from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.process import restore, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
 
-__all__ = ["LeftToAnother", "Probe", "Skipped", "Unmet", "has_key", "lacking", "named", "printed"]
+__all__ = [
+    "LeftToAnother",
+    "Probe",
+    "Skipped",
+    "Unmet",
+    "amiss",
+    "has_key",
+    "lacking",
+    "named",
+    "printed",
+]
 
 T = TypeVar("T")
 
@@ -377,6 +387,16 @@ def lacking(skipped: BaseException) -> str:
         found = name if name in vars(SourceHooks) and not name.startswith("_") else found
         trace = trace.tb_next
     return found
+
+
+def amiss(answers: Iterable[Result], key: str | None = None) -> str:
+    """Describe the first answer that is no credential, or not the one with this key; "" if there is
+    none.
+    """
+    for each in answers:
+        if not isinstance(each, Credential) or (key is not None and not has_key(each, key)):
+            return f"one of them got {named(each)}."
+    return ""
 
 
 def has_key(answer: Result, key: str) -> bool:

@@ -25,11 +25,11 @@ from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import Probe, amiss, named
 from vectorshift.testing.contract.process import children, sub_reaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.credentials.resolving import Result
@@ -47,8 +47,6 @@ _GRACE = 1.0
 _MEMORY = 100_000
 """Bytes that may be held for each read."""
 _DESCRIPTORS = ("/proc/self/fd", "/dev/fd")
-
-_ONE_READ = "Read the source once in a getter, and not at all elsewhere."
 
 
 class SharingTests(SourceHooks):
@@ -71,27 +69,23 @@ class SharingTests(SourceHooks):
         before = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)  # threads take turns between any two lines
         try:
-            together(probe, 8, several)
+            together(probe, [several] * 8)
         finally:
             sys.setswitchinterval(before)
-        wrong = next(
-            (a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None
+        probe.check(
+            amiss(answers, key),
+            expected="the key for each of eight threads at once.",
+            mend=(
+                "Keep no state on the provider between the lines of a getter, or guard it with a"
+                " lock."
+            ),
         )
-        if wrong is not None:
-            probe.fault(
-                expected="the key for each of eight threads at once.",
-                happened=f"one of them got {named(wrong)}.",
-                mend=(
-                    "Keep no state on the provider between the lines of a getter, or guard it with"
-                    " a lock."
-                ),
-            )
 
     def test_fifty_threads_and_two_hundred_tasks_cause_one_read_each(self, probe: Probe) -> None:
         """With the cache that a remote provider gets, callers that come together share a read."""
         probe.reader()
         fresh, before = _cached(probe.provider()), probe.counted()
-        answers = together(probe, 50, lambda: fresh.resolve(DEFAULT_REQUEST))
+        answers = together(probe, [lambda: fresh.resolve(DEFAULT_REQUEST)] * 50)
         _judge(probe, "fifty threads", answers, probe.counted() - before)
         again, before = _cached(probe.provider()), probe.counted()
 
@@ -232,16 +226,17 @@ def _read_until(over: threading.Event, provider: CredentialProvider) -> None:
         adapt(provider).resolve(DEFAULT_REQUEST)
 
 
-def together(probe: Probe, number: int, does: Callable[[], Result]) -> list[Result]:
-    """Do it in so many threads at once. Those that hang are left to themselves."""
-    gate = threading.Barrier(number)
+def together(probe: Probe, work: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Do each in a thread, all at once. Those that hang are left to themselves."""
     answers: list[Result] = []
+    number = len(work)
+    gate = threading.Barrier(number)
 
-    def wait_and_do() -> None:
+    def wait_and_do(does: Callable[[], Result]) -> None:
         gate.wait()
         answers.append(does())
 
-    threads = [threading.Thread(target=wait_and_do, daemon=True) for _ in range(number)]
+    threads = [threading.Thread(target=wait_and_do, args=(each,), daemon=True) for each in work]
     for thread in threads:
         thread.start()
     end = time.monotonic() + probe.contract.patience
@@ -259,19 +254,16 @@ def together(probe: Probe, number: int, does: Callable[[], Result]) -> list[Resu
 
 
 def _judge(probe: Probe, who: str, answers: list[Result], reads: int) -> None:
-    wrong = next((answer for answer in answers if not isinstance(answer, Credential)), None)
-    if wrong is not None:
-        probe.fault(
-            expected=f"the key for {who} that ask through a CachingProvider.",
-            happened=f"one of them got {named(wrong)}.",
-            mend="Look at what the getter shares between calls.",
-        )
-    if reads != 1:
-        probe.fault(
-            expected=f"one read of the source for {who} that ask through a CachingProvider.",
-            happened=f"reads() counted {reads}.",
-            mend=_ONE_READ,
-        )
+    probe.check(
+        amiss(answers),
+        expected=f"the key for {who} that ask through a CachingProvider.",
+        mend="Look at what the getter shares between calls.",
+    )
+    probe.check(
+        "" if reads == 1 else f"reads() counted {reads}.",
+        expected=f"one read of the source for {who} that ask through a CachingProvider.",
+        mend="Read the source once in a getter, and not at all elsewhere.",
+    )
 
 
 def _of_children(does: Callable[[], str], patience: float, *, right: int) -> str:
