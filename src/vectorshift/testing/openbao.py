@@ -8,6 +8,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class OpenBaoApi:
         if version == 1:
             self._kv1.add(mount)
         else:
-            self._until(lambda: self._answers(f"{mount}/config"), f"the mount {mount}")
+            self._until(lambda: self.call("GET", f"{mount}/config"), f"the mount {mount}")
 
     def enable_auth(self, kind: str, mount: str | None = None) -> None:
         """Enable an auth method, at a mount of its own name by default."""
@@ -125,16 +126,13 @@ class OpenBaoApi:
         url = f"{self._api_address}/v1/{path}"
         return self._http.request(method, url, json=body, headers=headers)
 
-    def _answers(self, path: str) -> bool:
-        try:
-            self.call("GET", path)
-        except (RuntimeError, httpx.TransportError):
-            return False
-        return True
-
-    def _until(self, ready: Callable[[], bool], what: str) -> None:
+    def _until(self, ready: Callable[[], object], what: str) -> None:
+        """Wait until this does not fail, and does not return False."""
         end = time.monotonic() + self._start_timeout
-        while not ready():
+        while True:
+            with suppress(RuntimeError, ValueError, httpx.TransportError):
+                if ready() is not False:
+                    return
             self._check()
             if time.monotonic() > end:
                 raise RuntimeError(
@@ -234,7 +232,7 @@ class OpenBaoServer(OpenBaoApi):
         log = (self._home / "server.log").read_text("utf-8")
         key = log.partition("Unseal Key: ")[2].split()[0]
         self.call("PUT", "sys/unseal", {"key": key})
-        self._until(lambda: self._answers("secret/config"), "unsealing")
+        self._until(lambda: self.call("GET", "secret/config"), "unsealing")
 
     # --- Its process ---
 
@@ -286,7 +284,7 @@ class OpenBaoServer(OpenBaoApi):
             verify = ssl.create_default_context(cafile=self.cacert)
         self._http = httpx.Client(verify=verify, trust_env=False, timeout=10)
         # Only this server knows the token, so no other that took the port can pass for it.
-        self._until(lambda: self._answers("secret/config"), "the start")
+        self._until(lambda: self.call("GET", "secret/config"), "the start")
 
     @property
     def _log(self) -> str:

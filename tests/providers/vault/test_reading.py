@@ -312,7 +312,7 @@ def test_logs_in_and_reads_kv_version_2_in_a_namespace_within_a_namespace(
     openbao.call(
         "POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, headers=there
     )
-    openbao._until(lambda: openbao._answers("green/team/kv/config"), "the mount")
+    openbao._until(lambda: openbao.call("GET", "green/team/kv/config"), "the mount")
     openbao.call("POST", "kv/data/vs", {"data": {"api_key": KEY}}, headers=there)
     openbao.call("POST", "sys/auth/approle", {"type": "approle"}, headers=there)
     policy = {"policy": 'path "kv/data/vs" { capabilities = ["read"] }'}
