@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from email.parser import HeaderParser
+from typing import Any, cast
 
 from vectorshift.credentials.values import Secret
-from vectorshift.testing.forms import FormPart, form_parts
 
-__all__ = ["RecordedHeaders", "RecordedRequest"]
+__all__ = ["FormPart", "RecordedHeaders", "RecordedRequest", "form_parts"]
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie"})
 
@@ -87,3 +87,55 @@ class RecordedRequest:
     def __repr__(self) -> str:
         key = self.key.fingerprint if self.key else "without a key"
         return f"<{self.method} {self.path} {key} org={self.org} -> {self.status or 'no answer'}>"
+
+
+# --- Forms: a `multipart/form-data` body, as RFC 7578 has it ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPart:
+    """One part of a form. Prints without its content.
+
+    Args:
+        name: the field's name.
+        filename: the file's name, or None for a field that is no file.
+        content_type: such as `application/pdf`; `text/plain` where none is given.
+        content: the bytes.
+    """
+
+    name: str
+    filename: str | None
+    content_type: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"<FormPart {self.name} filename={self.filename!r} {len(self.content)} bytes>"
+
+
+def form_parts(body: bytes, content_type: str) -> list[FormPart]:
+    """Return the parts of a form, in their order.
+
+    Raises:
+        ValueError: this is no such form, or it is malformed.
+    """
+    kind = HeaderParser().parsestr(f"Content-Type: {content_type}\n\n")
+    boundary = kind.get_boundary()
+    if kind.get_content_type() != "multipart/form-data" or boundary is None:
+        raise ValueError("This is not a multipart form.")
+    delimiter = b"\r\n--" + boundary.encode("latin-1")
+    preamble, *pieces = (b"\r\n" + body).split(delimiter)
+    if preamble or not pieces or not pieces[-1].startswith(b"--"):
+        raise ValueError("The form does not begin or end with its boundary.")
+    return [_part(piece) for piece in pieces[:-1]]
+
+
+def _part(piece: bytes) -> FormPart:
+    head, blank, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    headers = HeaderParser().parsestr(head.decode("utf-8"))
+    name = headers.get_param("name", header="Content-Disposition")
+    if not blank or not isinstance(name, str):
+        raise ValueError("A part of the form has no name.")
+    filename = cast("str | None", headers.get_param("filename", header="Content-Disposition"))
+    return FormPart(
+        name=name, filename=filename, content_type=headers.get_content_type(), content=content
+    )

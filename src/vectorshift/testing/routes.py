@@ -19,8 +19,7 @@ from vectorshift.testing.event_streams import EventStream
 from vectorshift.testing.organisations import ApiKeyRecord, Body, ErrorReply, Organisation, World
 
 if TYPE_CHECKING:
-    from vectorshift.testing.forms import FormPart
-    from vectorshift.testing.records import RecordedRequest
+    from vectorshift.testing.records import FormPart, RecordedRequest
 
 __all__ = ["ROUTES", "Route", "Visit", "answer"]
 

@@ -16,7 +16,7 @@ from vectorshift.testing.organisations import Body, ErrorReply, FailedRun, Run, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.testing.forms import FormPart
+    from vectorshift.testing.records import FormPart
     from vectorshift.testing.routes import Visit
 
 __all__ = ["bulk_run", "resume_runs", "run_pipeline", "run_status", "terminate_run"]
