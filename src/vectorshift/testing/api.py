@@ -288,7 +288,7 @@ class FakeVectorShift:
 
     def _inject(self, response: Response | None, times: int, path: str | None) -> None:
         with self._traffic.lock:
-            self._traffic.faults.append(Fault(response, path, times))
+            self._traffic.faults.extend([Fault(response, path)] * times)
 
     # --- Requests ---
 

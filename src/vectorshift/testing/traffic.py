@@ -30,19 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "Traffic"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fault:
-    """The scripted answers to the next requests.
+    """The scripted answer to the next request.
 
     Args:
         response: the answer; None: the connection is closed without one.
-        path: only requests for this path; None: any.
-        times: how many requests get it.
+        path: only a request for this path; None: any.
     """
 
     response: Response | None
     path: str | None
-    times: int
 
 
 class Traffic:
@@ -104,7 +102,7 @@ class Traffic:
     ) -> Response | EventStream | None:
         response: Response | EventStream | None
         with self.lock:
-            fault = self._next_fault(request.path) if self.faults else None
+            fault = self._next_fault(request.path)
             if fault:
                 response = fault.response
             else:
@@ -122,12 +120,11 @@ class Traffic:
         return response
 
     def _next_fault(self, path: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.path in (None, path, path.removeprefix("/v1")) and fault.times > 0:
-                fault.times -= 1
-                self.faults = [kept for kept in self.faults if kept.times > 0]
-                return fault
-        return None
+        paths = (None, path, path.removeprefix("/v1"))
+        fault = next((each for each in self.faults if each.path in paths), None)
+        if fault is not None:
+            self.faults.remove(fault)
+        return fault
 
     def _arrived(
         self, scope: Scope, body: bytes, at: float
