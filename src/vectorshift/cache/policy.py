@@ -474,11 +474,10 @@ def without_expired(overlap: Overlap, now: Instant) -> Overlap:
 
 
 def _overlap_with(state: State, found: Credential, *, now: Instant) -> Overlap:
-    old = state.credential
+    old, until = state.credential, state.usable_until
     if old is None or old.secret == found.secret:
         return without_expired(state.overlap, now)
-    usable_until = state.usable_until
-    return after_rotation(state.overlap, old, found, usable_until=usable_until, now=now)
+    return after_rotation(state.overlap, old, found, usable_until=until, now=now)
 
 
 def backoff(failures: int, jitter: float) -> float:
@@ -497,11 +496,10 @@ def _expired(credential: Credential) -> CredentialRevokedError:
 
 
 def _removed(error: CredentialNotFoundError) -> CredentialNotFoundError:
-    removed = CredentialNotFoundError(
+    return CredentialNotFoundError(
         f"{error.message} It held a key before: the key was removed, or a replica lags behind. "
         "Put a key back, or remove the source from the settings and restart.",
         source=error.source,
         provider=error.provider,
+        had_key=True,
     )
-    removed.had_key = True
-    return removed

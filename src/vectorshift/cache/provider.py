@@ -407,10 +407,9 @@ class CachingProvider(BaseProvider):
             )
             self._record(flaw, now)
             return flaw
-        refresh = Refresh(now)
-        refresh.pause = reread_pause(
-            self._state, now, load_timeout=self.load_timeout, jitter=self._random()
-        )
+        timeout, jitter = self.load_timeout, self._random()
+        pause = reread_pause(self._state, now, load_timeout=timeout, jitter=jitter)
+        refresh = Refresh(now, pause=pause)
         refresh.task = BackgroundTask(lambda: self._run(refresh))
         self._refreshes.append(refresh)
         self._newest = refresh

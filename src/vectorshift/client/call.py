@@ -35,14 +35,8 @@ class Call:
         path: the path below the base URL, with a leading slash. A path that begins with
             `/integrations-go/` replaces the `/v1` of the base URL; its request has the key in
             `Api-Key` too.
-        query: parameters; those that are None are left out.
-        json: the body, or None.
-        files: files to send with a form, by field. Each is a path, bytes or an open binary file, or
-            a tuple of a name, one of these and optionally a media type. They are read completely
-            before anything is sent.
-        form: the fields of a form, in place of `json`; those that are None are left out.
-        headers: the caller's headers; an `Authorization` among them wins over the key.
-        timeout: seconds to wait for the answer, or None for the client's own.
+        query, json, files, form, headers, timeout: as `VectorShift.request` describes them. Fields
+            of a form that are None are left out.
         within: seconds for the whole call with all of its attempts, or None.
         patient: whether the call waits 600 s for its answer if no timeout is set. None: yes for a
             POST to a path such as `/agent/{id}/run`, which answers at the end of a run.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Literal
 
 from vectorshift._platform import public
@@ -157,12 +156,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

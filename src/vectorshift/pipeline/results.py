@@ -319,11 +319,7 @@ def id_of(value: object, layers: int = 3) -> str | None:
 
 def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
     """Return the id in the first of these fields that has one, or None."""
-    for name in names:
-        found = id_of(fields.get(name))
-        if found:
-            return found
-    return None
+    return next(filter(None, (id_of(fields.get(name)) for name in names)), None)
 
 
 def outputs_in(fields: Mapping[str, Any], *names: str) -> Any:
