@@ -191,7 +191,6 @@ class AsyncIO:
         self._new_lease, self.sleep = lease, sleep
         self._lease: AbstractAsyncContextManager[httpx.AsyncClient] | None = None
         self._body: AsyncResponseBody | None = None
-        self._failed: type[BaseException] | None = None
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
         """Send the next attempt on a connection of its own. Return the response, with its body
@@ -211,7 +210,7 @@ class AsyncIO:
                 request, auth=state.setup.auth, stream=True, follow_redirects=state.follow_redirects
             )
         except escapes() as error:
-            self._failed = type(error)
+            await self.release(type(error))
             return error
         except BaseException as error:
             if isinstance(error, RuntimeError) and re.search(_OF_ANOTHER_LOOP, str(error)):
@@ -224,10 +223,9 @@ class AsyncIO:
         self._body = AsyncResponseBody(response)
         return self._body
 
-    async def release(self) -> None:
-        """Close the response, and give the connection back."""
+    async def release(self, failed: type[BaseException] | None = None) -> None:
+        """Close the response. Give the connection back, or close it after an error."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
-        failed, self._failed = self._failed, None
         try:
             if body is not None:
                 await body.close()

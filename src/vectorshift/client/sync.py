@@ -182,7 +182,6 @@ class BlockingIO:
         self._new_lease, self.sleep = lease, sleep
         self._lease: AbstractContextManager[httpx.Client] | None = None
         self._body: ResponseBody | None = None
-        self._failed: type[BaseException] | None = None
 
     def run_blocking(self, work: Callable[[], object]) -> object:
         """Do work that may block, and return its result."""
@@ -203,7 +202,7 @@ class BlockingIO:
                 follow_redirects=state.follow_redirects,
             )
         except escapes() as error:
-            self._failed = type(error)
+            self.release(type(error))
             return error
 
     def body(self, response: httpx.Response) -> ResponseBody:
@@ -219,9 +218,8 @@ class BlockingIO:
         self.release(None if kind is GeneratorExit else kind)
 
     def release(self, interruption: type[BaseException] | None = None) -> None:
-        """Close the response. Give the connection back, or close it after an interruption."""
+        """Close the response. Give the connection back, or close it after an error."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
-        interruption, self._failed = interruption or self._failed, None
         try:
             if body is not None:
                 body.close()
