@@ -18,7 +18,7 @@ from vectorshift.providers.vault.classify import (
     parse_time,
 )
 from vectorshift.providers.vault.provider import reader_of
-from vectorshift.providers.vault.requests import Budget, TransportFailure
+from vectorshift.providers.vault.requests import Budget
 from vectorshift.providers.vault.value import EXPIRES_AT, read_key
 from vectorshift.rotation.target import RotationError, RotationTarget, revealed
 
@@ -193,8 +193,6 @@ class VaultTarget(RotationTarget):
             return adapter.request(method, path, headers=headers, json=revealed(body))
 
         reply = requests.send(path, call, token=lease.token, repeatable=body is None)
-        if isinstance(reply, TransportFailure):
-            raise reply.error(self._ref)
         if body is not None and (reply.is_transient or reply.status >= 500):
             raise CredentialStoreUnavailableError(
                 f"{self.source}: the server answered with HTTP {reply.status}.",

@@ -17,8 +17,7 @@ from tests.providers.patience import patience
 from vectorshift import Credential, errors
 from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure, VaultRequests
-from vectorshift.providers.vault.server import VaultServer
+from vectorshift.providers.vault.requests import TOTAL, Budget, VaultRequests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,9 +105,10 @@ def test_no_pause_outlasts_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
         tries.append(adapter)
         raise ConnectionResetError
 
-    server = VaultServer(VaultProvider("vs", addr="http://127.0.0.1:9")._given)
-    requests = VaultRequests(server, Budget(0.04))
-    assert isinstance(requests.send("/v1/x", broken), TransportFailure)
+    reader = VaultProvider("vs", addr="http://127.0.0.1:9").current_reader()
+    requests = VaultRequests(reader._server, Budget(0.04), reader.ref)
+    with pytest.raises(errors.CredentialStoreUnavailableError):
+        requests.send("/v1/x", broken)
     assert len(tries) <= 1
     assert pauses == []
 

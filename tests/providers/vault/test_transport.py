@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
+from vectorshift.providers.vault.requests import Budget, VaultRequests
 from vectorshift.providers.vault.server import VaultServer
 
 if TYPE_CHECKING:
@@ -180,8 +180,11 @@ def test_an_exception_of_the_library_is_classified_by_its_type_alone(
     def broken(adapter: object) -> None:
         raise error
 
-    server = VaultServer(VaultProvider("vs", addr="http://127.0.0.1:9")._given)
-    trouble = VaultRequests(server, Budget(attempts=1)).send("/v1/x", broken)
-    assert isinstance(trouble, TransportFailure)
-    assert trouble.transient is passing
-    assert TOKEN not in trouble.reason
+    reader = VaultProvider("vs", addr="http://127.0.0.1:9").current_reader()
+    requests = VaultRequests(reader._server, Budget(attempts=1), reader.ref)
+    kind = (
+        errors.CredentialStoreUnavailableError if passing else errors.CredentialConfigurationError
+    )
+    with pytest.raises(kind) as caught:
+        requests.send("/v1/x", broken)
+    assert TOKEN not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The auth methods. Each returns a Vault token, or the error that explains why it cannot."""
+"""The auth methods. Each returns a Vault token, or raises the error that explains why it cannot."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from vectorshift._platform.vault_variables import (
 )
 from vectorshift.credentials.references import unresolved
 from vectorshift.credentials.values import Secret
-from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import Reply, classify_login, printable
-from vectorshift.providers.vault.requests import NO_TOKEN, Payload, TransportFailure
+from vectorshift.providers.vault.requests import NO_TOKEN, Payload
 from vectorshift.providers.vault.tokens import TokenLease
 
 if TYPE_CHECKING:
-    from vectorshift.providers.vault.arguments import VaultArguments, VaultSetup
+    from vectorshift.errors import CredentialError
+    from vectorshift.providers.vault.arguments import VaultSetup
     from vectorshift.providers.vault.classify import SecretRef
     from vectorshift.providers.vault.requests import VaultRequests
 
@@ -40,17 +40,14 @@ KUBERNETES_JWT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 def choose_login(setup: VaultSetup) -> Login:
     """Return the login for the auth method of the arguments."""
-    arguments = setup.arguments
-    if arguments.auth == "token":
-        return TokenLogin(arguments, setup.own_addr)
-    return _METHODS.get(arguments.auth, UnknownLogin)(arguments)
+    return _METHODS.get(setup.arguments.auth, UnknownLogin)(setup)
 
 
 class Login(ABC):
     """An auth method. At most one login runs at a time.
 
     Args:
-        arguments: those of the provider.
+        setup: the arguments of the provider, and where they are from.
 
     Attributes:
         label: the method, and its mount if it has one, for messages.
@@ -62,21 +59,25 @@ class Login(ABC):
     contacts = True
     watches = False
 
-    def __init__(self, arguments: VaultArguments) -> None:
-        self._arguments = arguments
-        self.label = arguments.auth
+    def __init__(self, setup: VaultSetup) -> None:
+        self._arguments = setup.arguments
+        self.label = setup.arguments.auth
 
     @abstractmethod
-    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
-        """Return a token (empty if a proxy adds one), or the error that explains why it cannot."""
+    def log_in(self, requests: VaultRequests) -> TokenLease:
+        """Return a token. It is empty if a proxy adds one.
+
+        Raises:
+            CredentialError: there is none. The frames of the error may hold a secret.
+        """
 
 
 class UnknownLogin(Login):
     """A method that does not exist."""
 
-    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
-        """Return a configuration error."""
-        return ref.wrong(f"there is no such auth method. {OTHER_METHODS}")
+    def log_in(self, requests: VaultRequests) -> TokenLease:
+        """Raise a configuration error."""
+        raise requests.ref.wrong(f"there is no such auth method. {OTHER_METHODS}")
 
 
 class AgentLogin(Login):
@@ -84,32 +85,26 @@ class AgentLogin(Login):
 
     contacts = False
 
-    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
+    def log_in(self, requests: VaultRequests) -> TokenLease:
         """Return the empty token."""
         return TokenLease(token=NO_TOKEN)
 
 
 class TokenLogin(Login):
-    """A token that was passed, or one in a file that is read at each login.
-
-    Args:
-        arguments: those of the provider.
-        addr: the server's address, or None if it is from a variable.
-    """
+    """A token that was passed, or one in a file that is read at each login."""
 
     contacts = False
 
-    def __init__(self, arguments: VaultArguments, addr: str | None) -> None:
-        super().__init__(arguments)
-        self._addr = addr
-        self.watches = bool(arguments.token_file) or arguments.token is None
+    def __init__(self, setup: VaultSetup) -> None:
+        super().__init__(setup)
+        self._addr = setup.own_addr
+        self.watches = bool(self._arguments.token_file) or self._arguments.token is None
 
-    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
+    def log_in(self, requests: VaultRequests) -> TokenLease:
         """Return the token of `token_file`, else `token`, else that of `~/.vault-token`."""
-        token = self._token(ref)
-        return token if isinstance(token, CredentialError) else TokenLease(token=token, known=False)
+        return TokenLease(token=self._token(requests.ref), known=False)
 
-    def _token(self, ref: SecretRef) -> Secret | CredentialError:
+    def _token(self, ref: SecretRef) -> Secret:
         token, file = self._arguments.token, self._arguments.token_file
         if file:  # first: the token may be from VAULT_TOKEN, which is only a fall-back
             return _read_token(file, "VECTORSHIFT_VAULT_TOKEN_FILE", ref)
@@ -118,9 +113,9 @@ class TokenLogin(Login):
         if is_there(TOKEN_HELPER):
             # The file belongs to the server of the environment, even for a provider made in code.
             if self._addr and (flaw := foreign_helper(os.environ, self._addr)):
-                return ref.wrong(flaw)
+                raise ref.wrong(flaw)
             return _read_token(TOKEN_HELPER, "The token helper's file", ref)
-        return ref.wrong(
+        raise ref.wrong(
             "there is no token. Set VECTORSHIFT_VAULT_TOKEN (or BAO_TOKEN, or VAULT_TOKEN) or"
             " VECTORSHIFT_VAULT_TOKEN_FILE, or run 'bao login' or 'vault login'. To log in another"
             " way, set VECTORSHIFT_VAULT_AUTH; use agent if an agent or a proxy adds its token."
@@ -137,11 +132,11 @@ class MountedLogin(Login):
     fresh_connection = False
     """True if the connection itself logs in, so that each login needs a new one."""
 
-    def __init__(self, arguments: VaultArguments) -> None:
-        super().__init__(arguments)
-        mount = (arguments.auth_mount or arguments.auth).strip("/")
+    def __init__(self, setup: VaultSetup) -> None:
+        super().__init__(setup)
+        mount = (self._arguments.auth_mount or self._arguments.auth).strip("/")
         self._mount = mount.removeprefix("auth/")
-        self.label = f"{arguments.auth} at auth/{printable(self._mount)}"
+        self.label = f"{self._arguments.auth} at auth/{printable(self._mount)}"
 
     @property
     def path(self) -> str:
@@ -149,31 +144,27 @@ class MountedLogin(Login):
         return f"/v1/auth/{quote(self._mount, errors='replace')}/login"
 
     @abstractmethod
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
-        """Return the document to post, or the error that names what is missing."""
+    def payload(self, requests: VaultRequests) -> Payload:
+        """Return the document to post, or raise the error that names what is missing."""
 
-    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
+    def log_in(self, requests: VaultRequests) -> TokenLease:
         """Post the document and return the token of the reply."""
-        payload = self.payload(requests, ref)
-        if isinstance(payload, CredentialError):
-            return payload
+        ref, payload = requests.ref, self.payload(requests)
         if self.fresh_connection:
             requests.reconnect()
+        may_be_new, self.may_be_new = self.may_be_new, False
         reply = requests.post(self.path, payload)
-        if self.may_be_new and isinstance(reply, Reply) and reply.status == 400:
+        if may_be_new and reply.status == 400:
             # A standby that lags behind does not know a new secret yet. Try this once per process:
             # servers lock out clients that fail often.
             reply = requests.post_later(self.path, payload)
-        self.may_be_new = False
-        if isinstance(reply, TransportFailure):
-            return reply.error(ref)
         fix = self.explain(reply, payload)
         flaw = classify_login(reply, ref, fix, namespace=requests.auth_namespace)
         if flaw is not None:
-            return flaw
+            raise flaw
         auth = (reply.body or {})["auth"]
         token = _checked_token(str(auth["client_token"]), "The server's answer to the login", ref)
-        return token if isinstance(token, CredentialError) else TokenLease.granted(token, auth)
+        return TokenLease.granted(token, auth)
 
     def explain(self, reply: Reply, payload: Payload) -> str:
         """Return the likely reason if the server refuses the login."""
@@ -191,16 +182,15 @@ class AppRoleLogin(MountedLogin):
         "bao write -f auth/approle/role/<role>/secret-id"
     )
 
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests) -> Payload:
         """Return role id and secret id."""
+        ref = requests.ref
         if not self._arguments.role_id:
-            return ref.wrong("AppRole needs a role id. Set VECTORSHIFT_VAULT_ROLE_ID.")
+            raise ref.wrong("AppRole needs a role id. Set VECTORSHIFT_VAULT_ROLE_ID.")
         payload: Payload = {"role_id": self._arguments.role_id.strip()}
         secret = self._secret_id(ref)
-        if isinstance(secret, Secret) and self._arguments.secret_id_wrapped:
-            secret = self._unwrap(secret, requests, ref)
-        if isinstance(secret, CredentialError):
-            return secret
+        if secret is not None and self._arguments.secret_id_wrapped:
+            secret = self._unwrap(secret, requests)
         if secret is not None:
             payload["secret_id"] = secret
         return payload
@@ -217,7 +207,7 @@ class AppRoleLogin(MountedLogin):
             )
         return self.fix
 
-    def _secret_id(self, ref: SecretRef) -> Secret | CredentialError | None:
+    def _secret_id(self, ref: SecretRef) -> Secret | None:
         """Return the secret id, or the token that wraps it; None if none is configured."""
         secret_id, file = self._arguments.secret_id, self._arguments.secret_id_file
         if secret_id is not None:
@@ -226,44 +216,34 @@ class AppRoleLogin(MountedLogin):
             return _read_token(file, "VECTORSHIFT_VAULT_SECRET_ID_FILE", ref)
         return None
 
-    def _unwrap(
-        self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
-    ) -> Secret | CredentialError:
+    def _unwrap(self, wrapping: Secret, requests: VaultRequests) -> Secret:
         """Unwrap once per process, as the token works only once, and keep the result."""
         with _unwrapped.lock:
-            kept = _unwrapped.secret_ids.get(wrapping)
-            if kept is not None:
-                return kept
-            secret = self._unwrap_now(wrapping, requests, ref)
-            if isinstance(secret, Secret):
-                _unwrapped.secret_ids[wrapping] = secret
-            return secret
+            secret_ids = _unwrapped.secret_ids
+            if wrapping not in secret_ids:
+                secret_ids[wrapping] = self._unwrap_now(wrapping, requests)
+            return secret_ids[wrapping]
 
-    def _unwrap_now(
-        self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
-    ) -> Secret | CredentialError:
+    def _unwrap_now(self, wrapping: Secret, requests: VaultRequests) -> Secret:
         """Check who wrapped the secret id, then unwrap it."""
+        ref = requests.ref
         if not re.match(_TOKEN, wrapping.reveal()):
-            return ref.wrong(
+            raise ref.wrong(
                 "the secret id does not look like a wrapping token. If it is plain, unset "
                 "VECTORSHIFT_VAULT_SECRET_ID_WRAPPED."
             )
         looked = requests.post("/v1/sys/wrapping/lookup", {"token": wrapping})
-        if isinstance(looked, TransportFailure):
-            return looked.error(ref)
         if looked.status != 200:
-            return _not_unwrapped(looked, ref)
+            raise _not_unwrapped(looked, ref)
         if not self._is_ours(str(looked.data.get("creation_path"))):
-            return ref.denied(
+            raise ref.denied(
                 "the wrapped secret id was created at another path: somebody may have swapped "
                 "it. Check VECTORSHIFT_VAULT_CREATION_PATH. If that is right, revoke the secret "
                 "id."
             )
         reply = requests.post("/v1/sys/wrapping/unwrap", {}, wrapping, repeatable=False)
-        if isinstance(reply, TransportFailure):
-            return reply.error(ref)
         if reply.status != 200:
-            return _not_unwrapped(reply, ref)
+            raise _not_unwrapped(reply, ref)
         secret_id = str(reply.data.get("secret_id") or "")
         return _checked_token(secret_id, "The unwrapped secret id", ref)
 
@@ -309,30 +289,28 @@ class JwtLogin(MountedLogin):
         "VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests) -> Payload:
         """Return the role and the signed token."""
         is_kubernetes, role = self._arguments.auth == "kubernetes", self._arguments.role
-        given, file = self._arguments.jwt, self._arguments.jwt_file
+        given, file, ref = self._arguments.jwt, self._arguments.jwt_file, requests.ref
         file = file or (KUBERNETES_JWT if is_kubernetes else None)
         if given is None and file is None:
-            return ref.wrong(
+            raise ref.wrong(
                 "JWT needs a token. Set VECTORSHIFT_VAULT_JWT_FILE to its file, or"
                 " VECTORSHIFT_VAULT_JWT to the token."
             )
         if is_kubernetes and not role:
-            return ref.wrong("Kubernetes needs a role. Set VECTORSHIFT_VAULT_ROLE.")
+            raise ref.wrong("Kubernetes needs a role. Set VECTORSHIFT_VAULT_ROLE.")
         if given is not None:
             jwt = _checked_token(given.reveal(), "VECTORSHIFT_VAULT_JWT", ref)
+        elif file == KUBERNETES_JWT and not is_there(file):
+            raise ref.wrong(
+                f"there is no token of a service account at {file}. Set"
+                " automountServiceAccountToken: true for the pod, or mount a projected token"
+                " and name its file with VECTORSHIFT_VAULT_JWT_FILE."
+            )
         else:
             jwt = _read_token(file or "", "VECTORSHIFT_VAULT_JWT_FILE", ref)
-        if isinstance(jwt, CredentialError):
-            if file == KUBERNETES_JWT and not is_there(file):
-                return ref.wrong(
-                    f"there is no token of a service account at {file}. Set"
-                    " automountServiceAccountToken: true for the pod, or mount a projected token"
-                    " and name its file with VECTORSHIFT_VAULT_JWT_FILE."
-                )
-            return jwt
         return {"jwt": jwt, "role": role} if role else {"jwt": jwt}
 
     def explain(self, reply: Reply, payload: Payload) -> str:
@@ -356,10 +334,11 @@ class CertLogin(MountedLogin):
         "does not forward the certificate: make it pass TLS through."
     )
 
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests) -> Payload:
         """Return the role, if one is configured."""
+        ref = requests.ref
         if self._arguments.client_cert is None or not ref.address.startswith("https://"):
-            return ref.wrong(
+            raise ref.wrong(
                 "certificate login needs an https:// address and a certificate. "
                 "Set VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
             )
@@ -380,27 +359,25 @@ class PasswordLogin(MountedLogin):
         name = (self._arguments.username or "").strip()
         return f"{super().path}/{quote(name, safe='', errors='replace')}"
 
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests) -> Payload:
         """Return the password."""
+        ref = requests.ref
         if not self._arguments.username:
-            return ref.wrong("this login needs a name. Set VECTORSHIFT_VAULT_USERNAME.")
-        given, file = self._arguments.password, self._arguments.password_file
-        if given is None and file is None:
-            return ref.wrong(
+            raise ref.wrong("this login needs a name. Set VECTORSHIFT_VAULT_USERNAME.")
+        password, file = self._arguments.password, self._arguments.password_file
+        if password is None and file is None:
+            raise ref.wrong(
                 "this login needs a password. Set VECTORSHIFT_VAULT_PASSWORD, or name its file with"
                 " VECTORSHIFT_VAULT_PASSWORD_FILE."
             )
         setting = "VECTORSHIFT_VAULT_PASSWORD"
-        if given is None:
+        if password is None:
             setting = f"{setting}_FILE"
-            text = _read(file or "", setting, ref)
-            if isinstance(text, CredentialError):
-                return text
-            given = Secret(text.strip())
-        given = Secret(given.reveal().rstrip("\r\n"))  # as a Kubernetes secret often ends
-        if not given.reveal():  # the server fails for an empty password
-            return ref.wrong(f"{setting} is empty.")
-        return {"password": given}
+            password = Secret(_read(file or "", setting, ref).strip())
+        password = Secret(password.reveal().rstrip("\r\n"))  # as a Kubernetes secret often ends
+        if not password.reveal():  # the server fails for an empty password
+            raise ref.wrong(f"{setting} is empty.")
+        return {"password": password}
 
 
 class AwsLogin(MountedLogin):
@@ -411,7 +388,7 @@ class AwsLogin(MountedLogin):
         "VECTORSHIFT_VAULT_AWS_SERVER_ID and the role's bound_iam_principal_arn."
     )
 
-    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests) -> Payload:
         """Return the request, signed with the AWS credentials that botocore finds."""
         # only this method needs boto3
         from vectorshift.providers.aws.identity import NoIdentity, signed_identity
@@ -422,7 +399,9 @@ class AwsLogin(MountedLogin):
             deadline=time.monotonic() + requests.budget.left(),
         )
         if isinstance(signed, NoIdentity):
-            return ref.error(signed.kind, f"the login by AWS has no identity: {signed.text}")
+            raise requests.ref.error(
+                signed.kind, f"the login by AWS has no identity: {signed.text}"
+            )
         every = {name: [value] for name, value in signed.headers.items()}
         role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
         return role | {
@@ -447,6 +426,7 @@ def _encoded(text: str) -> str:
 
 
 _METHODS: Final[dict[str, type[Login]]] = {
+    "token": TokenLogin,
     "agent": AgentLogin,
     "approle": AppRoleLogin,
     "kubernetes": JwtLogin,
@@ -474,41 +454,38 @@ def _unused_token() -> str:
     return ""
 
 
-def _read(path: str, setting: str, ref: SecretRef) -> str | CredentialError:
+def _read(path: str, setting: str, ref: SecretRef) -> str:
     """Return the content of a file."""
     try:
         content, _ = read_small(Path(path).expanduser())
     except (OSError, RuntimeError, ValueError) as error:  # ValueError: no file can have this name
         why = error.strerror if type(error) is OSError else type(error).__name__
-        reason = f"cannot be read ({why})"
-        if wrong_name(path):
-            return ref.wrong(f"{setting}: the file {reason}. Its name is not shown.")
-        fix = unexpanded(os.path.expanduser(path))  # noqa: PTH111  # as `path_of`
-        return ref.wrong(f"{setting}: the file {path} {reason}. {fix}".rstrip())
-    return content.decode(errors="replace")
+    else:
+        return content.decode(errors="replace")
+    if wrong_name(path):
+        raise ref.wrong(f"{setting}: the file cannot be read ({why}). Its name is not shown.")
+    fix = unexpanded(os.path.expanduser(path))  # noqa: PTH111  # as `path_of`
+    raise ref.wrong(f"{setting}: the file {path} cannot be read ({why}). {fix}".rstrip())
 
 
-def _read_token(path: str, setting: str, ref: SecretRef) -> Secret | CredentialError:
+def _read_token(path: str, setting: str, ref: SecretRef) -> Secret:
     """Return the content of a file as a checked token."""
-    text = _read(path, setting, ref)
-    if isinstance(text, CredentialError):
-        return text
-    return _checked_token(text, f"{setting}: the file {path}", ref)
+    return _checked_token(_read(path, setting, ref), f"{setting}: the file {path}", ref)
 
 
-def _checked_token(text: str, where: str, ref: SecretRef) -> Secret | CredentialError:
+def _checked_token(text: str, where: str, ref: SecretRef) -> Secret:
     """Return a token if it can be the value of a header: hvac would print any other."""
     token = text.strip()
     if not token:
-        return ref.wrong(f"{where} is empty.")
+        raise ref.wrong(f"{where} is empty.")
     if unresolved(token):
-        return ref.wrong(f"{where} is a reference that was not resolved. Give the token itself.")
+        raise ref.wrong(f"{where} is a reference that was not resolved. Give the token itself.")
     if token.startswith(("{", "[")):
-        return ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
+        raise ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
     if token[0] in "\"'":
-        return ref.wrong(f"{where} has quotation marks in it. Give only the token.")
+        raise ref.wrong(f"{where} has quotation marks in it. Give only the token.")
     if re.fullmatch(r"[!-~]+", token):
         return Secret(token)
-    return ref.wrong(
+    raise ref.wrong(
         f"{where} has a space, a line break or a non-ASCII character. Give the token alone."
     )

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret, masked
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.errors import CredentialConfigurationError, CredentialError, fresh_copy
 from vectorshift.providers.vault.arguments import (
     ARGUMENTS,
     VaultArguments,
@@ -37,7 +38,7 @@ from vectorshift.providers.vault.classify import (
     is_denied,
 )
 from vectorshift.providers.vault.login import choose_login
-from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
+from vectorshift.providers.vault.requests import Budget, VaultRequests
 from vectorshift.providers.vault.server import VaultServer
 from vectorshift.providers.vault.tokens import CurrentToken
 from vectorshift.providers.vault.value import read_key
@@ -277,18 +278,19 @@ class VaultReader:
         session = self.session(budget)
         if isinstance(session, CredentialError):
             return session
-        requests, lease = session
-        reply = requests.read(self.ref, lease.token)
-        refused, second_login = isinstance(reply, Reply) and reply.status == 403, False
+        try:
+            return self._read(*session)
+        except CredentialError as error:
+            return fresh_copy(error)
+
+    def _read(self, requests: VaultRequests, lease: TokenLease) -> Result:
+        reply = requests.read(lease.token)
+        refused, second_login = reply.status == 403, False
         if refused:
             again = self._tokens.open(requests, rejected=lease)
-            if isinstance(again, CredentialError):
-                return again
             if again.token != lease.token:
-                lease, reply = again, requests.read(self.ref, again.token)
+                lease, reply = again, requests.read(again.token)
                 second_login = self._login.contacts
-        if isinstance(reply, TransportFailure):
-            return reply.error(self.ref)
         new_token = refused and self._login.contacts
         failure = self._failure(
             reply, requests, lease, new_token=new_token, second_login=second_login
@@ -304,9 +306,11 @@ class VaultReader:
         flaw = self._flaw()
         if flaw is not None:
             return self.ref.wrong(flaw)
-        requests = VaultRequests(self._server, budget)
-        lease = self._tokens.open(requests)
-        return lease if isinstance(lease, CredentialError) else (requests, lease)
+        requests = VaultRequests(self._server, budget, self.ref)
+        try:
+            return requests, self._tokens.open(requests)
+        except CredentialError as error:
+            return fresh_copy(error)
 
     def _failure(
         self,
@@ -321,21 +325,18 @@ class VaultReader:
         lacks_right = is_denied(reply) and not reply.rejects_token
         if lacks_right or (reply.status == 404 and reply.is_of_vault):
 
-            def mount_of(place: str) -> Reply | TransportFailure:
+            def mount_of(place: str) -> Reply:
                 return requests.get(f"/v1/sys/internal/ui/mounts/{quote(place)}", lease.token)
 
-            found = mount_of(ref.whole)
-            # every Vault has this path
-            if isinstance(found, Reply) and found.is_gap and self._server.has_path:
-                return ref.wrong(
-                    "VECTORSHIFT_VAULT_ADDR has a path where no Vault answers. Remove the path."
-                )
-            if isinstance(found, Reply):
+            with suppress(CredentialError):  # what they say is only for a better message
+                found = mount_of(ref.whole)
+                if found.is_gap and self._server.has_path:  # every Vault has this path
+                    return ref.wrong(
+                        "VECTORSHIFT_VAULT_ADDR has a path where no Vault answers. Remove the path."
+                    )
                 mount, used_up = Mount.from_reply(found), is_denied(found) and found.rejects_token
-                if "/" in ref.path and isinstance(
-                    found := mount_of(ref.path.removeprefix("v1/")), Reply
-                ):
-                    other = Mount.from_reply(found)
+                if "/" in ref.path:
+                    other = Mount.from_reply(mount_of(ref.path.removeprefix("v1/")))
         return classify_read(
             reply,
             ref,

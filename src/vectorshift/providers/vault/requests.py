@@ -111,18 +111,22 @@ class Budget:
 class VaultRequests:
     """The requests of one look-up.
 
+    Each raises a `CredentialError` if there is no reply.
+
     Args:
         server: the server, with its connections.
         budget: the time for all of them.
+        ref: the secret that they are for, as messages name it.
     """
 
-    def __init__(self, server: VaultServer, budget: Budget) -> None:
+    def __init__(self, server: VaultServer, budget: Budget, ref: SecretRef) -> None:
         self._server = server
         self.budget = budget
+        self.ref = ref
 
     def part(self, seconds: float) -> VaultRequests:
         """Return requests that are not urgent, with a part of the time."""
-        return VaultRequests(self._server, self.budget.part(seconds))
+        return VaultRequests(self._server, self.budget.part(seconds), self.ref)
 
     @property
     def auth_namespace(self) -> str | None:
@@ -134,7 +138,7 @@ class VaultRequests:
         """Use new connections from here on."""
         self._server.close()
 
-    def get(self, path: str, token: Secret) -> Reply | TransportFailure:
+    def get(self, path: str, token: Secret) -> Reply:
         """Get an API path."""
         return self.send(path, lambda adapter: adapter.get(path), token=token)
 
@@ -145,7 +149,7 @@ class VaultRequests:
         token: Secret = NO_TOKEN,
         *,
         repeatable: bool = True,
-    ) -> Reply | TransportFailure:
+    ) -> Reply:
         """Post a JSON object with its secrets revealed."""
 
         def call(adapter: Any) -> Any:
@@ -157,17 +161,17 @@ class VaultRequests:
 
         return self.send(path, call, token=token, repeatable=repeatable)
 
-    def post_later(self, path: str, payload: Payload) -> Reply | TransportFailure:
+    def post_later(self, path: str, payload: Payload) -> Reply:
         """Post once more, after a moment and on a new connection."""
         time.sleep(min(_LAG, self.budget.left()))
         self.reconnect()
         return self.post(path, payload)
 
-    def read(self, ref: SecretRef, token: Secret) -> Reply | TransportFailure:
+    def read(self, token: Secret) -> Reply:
         """Read the secret."""
         from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
 
-        engines = cast("Any", secrets_engines)
+        engines, ref = cast("Any", secrets_engines), self.ref
         where: dict[str, Any] = {"path": ref.path, "mount_point": ref.mount}
 
         def call(adapter: Any) -> Any:
@@ -186,9 +190,8 @@ class VaultRequests:
         *,
         token: Secret = NO_TOKEN,
         repeatable: bool = True,
-    ) -> Reply | TransportFailure:
-        """Make a request and return the reply, or the reason why there is none. Raises only
-        interrupts.
+    ) -> Reply:
+        """Make a request and return the reply.
 
         A server that answers, but cannot serve now, is asked until the time is over: an election
         takes seconds. A request without any answer is tried three times.
@@ -199,6 +202,9 @@ class VaultRequests:
             token: the token to send.
             repeatable: whether the server may do it twice. If not, it is repeated only if the
                 server surely did nothing.
+
+        Raises:
+            CredentialError: there is no reply.
         """
         budget, pause, attempts = self.budget, 0.1, 0
         outcome: Reply | TransportFailure = _too_late(budget, sent=False)
@@ -220,7 +226,11 @@ class VaultRequests:
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
         # an attempt that ran out of time says less than the one before it
-        return outcome if last_reply is None or budget.left() > 0 else last_reply
+        if last_reply is not None and budget.left() == 0:
+            return last_reply
+        if isinstance(outcome, TransportFailure):
+            raise outcome.error(self.ref)
+        return outcome
 
     def _once(
         self, path: str, call: Callable[[Any], Any], token: Secret

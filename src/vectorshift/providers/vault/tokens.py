@@ -6,13 +6,14 @@ One login runs at a time. There is no thread for renewals.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift._platform.clock import Instant, elapsed
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Reply, SecretRef, as_object
+from vectorshift.providers.vault.classify import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from vectorshift._platform.clock import Clock
     from vectorshift.credentials.values import Secret
+    from vectorshift.providers.vault.classify import SecretRef
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.requests import VaultRequests
 
@@ -126,21 +128,25 @@ class CurrentToken:
         """Forget the token. The next look-up gets a new one."""
         self._lease = None
 
-    def open(
-        self, requests: VaultRequests, *, rejected: TokenLease | None = None
-    ) -> TokenLease | CredentialError:
-        """Return a lease that has not ended. Log in if there is none, or if it was rejected."""
+    def open(self, requests: VaultRequests, *, rejected: TokenLease | None = None) -> TokenLease:
+        """Return a lease that has not ended. Log in if there is none, or if it was rejected.
+
+        Raises:
+            CredentialError: there is no token. The frames of the error may hold a secret.
+        """
         lease = self._usable(rejected)
         if lease is not None:
             if not self._login.watches:
                 return lease
-            found = self._login.log_in(requests, self._ref)  # reads a file
-            if isinstance(found, CredentialError) or found.token == lease.token:
-                # if the file is just being replaced, use the old token
+            try:
+                found = self._login.log_in(requests)  # reads a file
+            except CredentialError:  # the file may be just being replaced
+                return lease
+            if found.token == lease.token:
                 return lease
             rejected = lease
         if not self._lock.acquire(timeout=requests.budget.left()):
-            return self._ref.unavailable("another login has not ended.")
+            raise self._ref.unavailable("another login has not ended.")
         try:  # a thread that waited here finds the login done
             return self._usable(rejected) or self._log_in(requests)
         finally:
@@ -187,11 +193,9 @@ class CurrentToken:
             and lease.age(now) < _LOGIN_AGAIN_AFTER
         )
 
-    def _log_in(self, requests: VaultRequests) -> TokenLease | CredentialError:
+    def _log_in(self, requests: VaultRequests) -> TokenLease:
         before = self._now()  # the server starts counting later, so our lease ends earlier
-        found = self._login.log_in(requests, self._ref)
-        if isinstance(found, CredentialError):
-            return found
+        found = self._login.log_in(requests)
         self._next_renewal, self._warned = (0.0, 0.0), False
         self._lease = replace(found, since=before)
         return self._lease
@@ -207,9 +211,8 @@ class CurrentToken:
             if not lease.past_half(self._now()):
                 return lease
         if self._login.contacts:
-            fresh = self._log_in(requests)
-            if isinstance(fresh, TokenLease):
-                return fresh
+            with suppress(CredentialError):
+                return self._log_in(requests)
         return self._keep(lease)
 
     def _keep(self, lease: TokenLease) -> TokenLease:
@@ -232,8 +235,11 @@ class CurrentToken:
 
     def _look_up(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
         before = self._now()
-        reply = requests.get("/v1/auth/token/lookup-self", lease.token)
-        if not isinstance(reply, Reply) or reply.status not in (200, 400, 403, 404):
+        try:
+            reply = requests.get("/v1/auth/token/lookup-self", lease.token)
+        except CredentialError:
+            return lease
+        if reply.status not in (200, 400, 403, 404):
             return lease
         # a token that may not look itself up is used until it ends
         data = reply.data if reply.status == 200 else {}
@@ -249,11 +255,12 @@ class CurrentToken:
 
     def _renew(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
         before = self._now()
-        reply = requests.post("/v1/auth/token/renew-self", {}, lease.token)
-        if not isinstance(reply, Reply) or reply.status != 200:
-            return lease
-        auth = as_object((reply.body or {}).get("auth"))
-        return replace(lease.renewed(auth), since=before) if auth else lease
+        with suppress(CredentialError):
+            reply = requests.post("/v1/auth/token/renew-self", {}, lease.token)
+            auth = as_object((reply.body or {}).get("auth"))
+            if reply.status == 200 and auth:
+                return replace(lease.renewed(auth), since=before)
+        return lease
 
     def _now(self) -> Instant:
         return (self._clock.time(), self._clock.monotonic())
