@@ -15,6 +15,7 @@ import re
 import ssl
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -60,14 +61,17 @@ _PARAMETERS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class _Reply:
-    __slots__ = ("body", "status")
+    status: int
+    body: bytes
 
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status, self.body = status, body
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
     def says(self, *words: str) -> bool:
-        text = self.body.decode(errors="replace").lower()
+        text = self.text.lower()
         return any(word in text for word in words)
 
     @property
@@ -76,14 +80,6 @@ class _Reply:
         if self.status == 503:
             return not self.says('"__type"')  # that would be AWS itself
         return self.status == 400 and self.says("not ready to serve")
-
-
-class _Silence(NamedTuple):
-    """The reason why there is no reply: the name of the exception."""
-
-    name: str
-    connection_refused: bool = False
-    tls: bool = False
 
 
 class Agent:
@@ -134,27 +130,29 @@ class Agent:
             return self._arguments.wrong(token)
         reply = self._patiently(token, refresh=refresh)
         if (
-            refresh
-            and isinstance(reply, _Reply)
+            isinstance(reply, _Reply)
             and reply.status == 400
+            and refresh
             and reply.says("refreshnow")
         ):
             reply = self._ask(token, refresh=False)  # an older Agent without that parameter
-        if isinstance(reply, _Silence):
-            return self._silent(reply)
+        if isinstance(reply, CredentialError):
+            return reply
         return self._credential(reply) if reply.status == 200 else self._failed(reply, token)
 
-    def _patiently(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
+    def _patiently(self, token: Token, *, refresh: bool) -> _Reply | CredentialError:
         for pause in PAUSES:
             reply = self._ask(token, refresh=refresh)
-            if not (
-                reply.connection_refused if isinstance(reply, _Silence) else reply.is_of_a_start
-            ):
+            if isinstance(reply, _Reply):
+                may_start = reply.is_of_a_start
+            else:  # nothing listens yet
+                may_start = getattr(reply, "retry_after", None) is not None
+            if not may_start:
                 return reply
             time.sleep(pause)
         return self._ask(token, refresh=refresh)
 
-    def _ask(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
+    def _ask(self, token: Token, *, refresh: bool) -> _Reply | CredentialError:
         import httpx
 
         from vectorshift._platform.tls import tls
@@ -186,8 +184,18 @@ class Agent:
             bad_tls = isinstance(cause, ssl.SSLError) or isinstance(
                 getattr(cause, "__context__", None), ssl.SSLError
             )
-            refused = isinstance(error, httpx.ConnectError) and not bad_tls
-            return _Silence(type(error).__name__, connection_refused=refused, tls=bad_tls)
+            if bad_tls:
+                return self._arguments.wrong(
+                    f"the TLS certificate of the Agent at {self.address} cannot be verified. "
+                    f"{_CHECK}"
+                )
+            is_late = isinstance(error, httpx.TimeoutException)
+            what = "did not answer in time" if is_late else "could not be reached"
+            return self._arguments.unavailable(
+                f"the Agent at {self.address} {what} ({type(error).__name__}). Start it, or "
+                "correct the address.",
+                retry_after=1 if isinstance(error, httpx.ConnectError) else None,
+            )
 
     def _credential(self, reply: _Reply) -> Result:
         answer = _document(reply.body)
@@ -207,23 +215,9 @@ class Agent:
             )
         return credential_in(answer, self._arguments)
 
-    def _silent(self, silence: _Silence) -> CredentialError:
-        if silence.tls:
-            return self._arguments.wrong(
-                f"the TLS certificate of the Agent at {self.address} cannot be verified. {_CHECK}"
-            )
-        what = (
-            "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
-        )
-        return self._arguments.unavailable(
-            f"the Agent at {self.address} {what} ({silence.name}). Start it, or correct the "
-            "address.",
-            retry_after=1 if silence.connection_refused else None,
-        )
-
     def _failed(self, reply: _Reply, token: Token) -> CredentialError:
         """Return the error for a failed reply of the Agent, or of AWS behind it."""
-        text, status = reply.body.decode(errors="replace"), reply.status
+        text, status = reply.text, reply.status
         code = _code(text)
         if reply.is_of_a_start:
             return self._arguments.unavailable(

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from vectorshift._platform.files import read_small, reason_of
@@ -95,6 +95,14 @@ class SecretLocation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "action", self.action or self.store.action)
 
+    profile_settings: ClassVar[str] = "VECTORSHIFT_AWS_PROFILE or AWS_PROFILE"
+    """The names of the settings for the AWS profile."""
+
+    @property
+    def source(self) -> str:
+        """The printable source."""
+        return self.given.source
+
     @property
     def store(self) -> Store:
         """The store that was asked."""
@@ -123,6 +131,11 @@ class SecretLocation:
         if self.region is None:
             return f"the region of the Agent at {self.agent}"
         return f"region {self.region} (through the Agent at {self.agent})"
+
+    @property
+    def for_region(self) -> str:
+        """The region that AWS credentials are for."""
+        return f" for {self.where}"
 
     @property
     def region_option(self) -> str:
@@ -175,6 +188,11 @@ class SecretLocation:
         profile = profile or os.environ.get("AWS_PROFILE")
         return f"aws sso login --profile {printable(profile)}" if profile else "aws sso login"
 
+    def error(self, meaning: Meaning, **fields: str) -> CredentialError:
+        """Return the error of this meaning, with these fields in its text."""
+        text = meaning.text.format_map(defaultdict(str, fields, place=self))
+        return meaning.kind(f"{self.source}: {text}", source=self.source, provider="aws")
+
 
 def outcome(
     error: Exception, place: SecretLocation, *, login: bool = False
@@ -200,9 +218,9 @@ def outcome(
     if isinstance(error, LoginError) and error.kind == "values":
         return _bad_values_in_use(place)
     if isinstance(error, LoginError):
-        return _made(means.BY_LOGIN[error.kind], place, error=str(error), **error.kwargs)
+        return place.error(means.BY_LOGIN[error.kind], error=str(error), **error.kwargs)
     if patched_late(error):
-        return _made(means.PATCHED_LATE, place)
+        return place.error(means.PATCHED_LATE)
     raw: dict[str, Any] = getattr(error, "kwargs", None) or {}
     fields = {name: printable(str(value)) for name, value in raw.items()}
     cause = raw.get("error") if type(error).__name__ == "HTTPClientError" else None
@@ -211,7 +229,7 @@ def outcome(
     # the most specific class first: an SSLError is a ConnectionError as well
     names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in means.BY_CLASS]
     if not names and unreadable(error):
-        return _made(means.BAD_ENDPOINT, place, code=type(error).__name__)
+        return place.error(means.BAD_ENDPOINT, code=type(error).__name__)
     if not names:
         return _of_plain_python(error, place) if login else None
     meaning = means.BY_CLASS[names[0]]
@@ -220,9 +238,7 @@ def outcome(
     if names[0] == "SSLError" and "WRONG_VERSION_NUMBER" in fields.get("error", ""):
         meaning = means.NO_TLS
     if names[0] == "ProfileNotFound" and not fields.get("profile"):
-        return place.given.wrong(
-            "AWS_PROFILE is set but empty, as by 'AWS_PROFILE=' in a compose file. Unset it."
-        )
+        return place.error(means.EMPTY_PROFILE)
     if fields.get("error_msg", "").startswith("No credentials found in credential_source"):
         meaning = means.BAD_CONFIG
     if login:
@@ -235,7 +251,7 @@ def outcome(
         "host": _host(fields.get("endpoint_url", "")),
         "files": _unread_files(),
     }
-    return _made(meaning, place, **{**fields, **about})
+    return place.error(meaning, **{**fields, **about})
 
 
 _OF_LOGIN: Final = {
@@ -271,23 +287,23 @@ _CACHE: Final = os.path.join("botocore", "utils.py")  # noqa: PTH118
 def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
     """Return the error for a plain Python exception of botocore with a known text, or None."""
     if isinstance(error, OSError) and error.filename:
-        return _made(means.NO_LOGIN_FILE, place, code=type(error).__name__)
+        return place.error(means.NO_LOGIN_FILE, code=type(error).__name__)
     if isinstance(error, KeyError) and _is_of_a_cache(error):
-        return _made(means.SSO_OVER, place, code="its file cannot be read")
+        return place.error(means.SSO_OVER, code="its file cannot be read")
     for form, meaning in means.BY_TEXT:
         if found := re.match(form, str(error)):
             fields = found.groupdict()
             value = fields.get("value")
             named = [name for name in _NUMBERS if os.environ.get(name) == value]
             fields["variable"] = named[0] if named else "a number in AWS's files"
-            return _made(meaning, place, **fields)
+            return place.error(meaning, **fields)
     # botocore takes the answers of metadata services and processes as complete
     answers_lack = isinstance(error, KeyError | TypeError | ValueError | AttributeError)
     if answers_lack and any(
         frame.f_code.co_filename.endswith(_CREDENTIALS)
         for frame, _ in traceback.walk_tb(error.__traceback__)
     ):
-        return _made(means.NO_LOGIN_ANSWER, place, code=f"incomplete, {type(error).__name__}")
+        return place.error(means.NO_LOGIN_ANSWER, code=f"incomplete, {type(error).__name__}")
     return None
 
 
@@ -303,12 +319,12 @@ def bad_values(place: SecretLocation) -> CredentialError | None:
     if not names:
         return None
     verb = "holds" if len(names) == 1 else "hold"
-    return _made(means.BAD_VALUES, place, where=f"{' and '.join(names)} {verb}")
+    return place.error(means.BAD_VALUES, where=f"{' and '.join(names)} {verb}")
 
 
 def _bad_values_in_use(place: SecretLocation) -> CredentialError:
-    return bad_values(place) or _made(
-        means.BAD_VALUES, place, where="The AWS credentials in use are empty, or have"
+    return bad_values(place) or place.error(
+        means.BAD_VALUES, where="The AWS credentials in use are empty, or have"
     )
 
 
@@ -322,7 +338,7 @@ def _ca_flaw(place: SecretLocation) -> CredentialError | None:
             ssl.create_default_context(cafile=path)
         except OSError as error:  # an ssl.SSLError is one
             why = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-            return _made(means.NO_SUCH_CA, place, variable=variable, path=path, why=str(why))
+            return place.error(means.NO_SUCH_CA, variable=variable, path=path, why=str(why))
         break
     return None
 
@@ -338,7 +354,7 @@ def _host(endpoint_url: str) -> str:
 def missing_credentials(place: SecretLocation) -> CredentialError:
     """Return the error that says that there are no AWS credentials anywhere."""
     code, files = "NoCredentialsError", _unread_files()
-    return _made(means.NO_AWS_CREDENTIALS, place, code=code, files=files)
+    return place.error(means.NO_AWS_CREDENTIALS, code=code, files=files)
 
 
 _FILES: Final = {
@@ -402,9 +418,8 @@ def answered(
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
     kms = re.search(r"\bkms:[A-Z][A-Za-z]{1,40}", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
-    return _made(
+    return place.error(
         meaning,
-        place,
         code=code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code",
         operation=operation or place.action,
         who=f" to {who[1]}" if who else "",
@@ -459,8 +474,3 @@ def _denial(place: SecretLocation, text: str, who: str) -> str:
             "to the name, or to the ARN that AWS shows"
         )
     return f"{allow}."
-
-
-def _made(meaning: Meaning, place: SecretLocation, **fields: str) -> CredentialError:
-    text = meaning.text.format_map(defaultdict(str, fields, place=place))
-    return meaning.kind(f"{place.given.source}: {text}", source=place.given.source, provider="aws")

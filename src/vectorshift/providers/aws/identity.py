@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, NamedTuple
 
 from vectorshift._platform.frames import raise_callers_own
@@ -16,14 +15,21 @@ from vectorshift.providers.aws.errors import (
     outcome,
 )
 from vectorshift.providers.aws.logs import quiet_botocore
+from vectorshift.providers.aws.meanings import Meaning
 from vectorshift.providers.aws.session import ask_nobody, checked, detach_processes, new_session
 
-__all__ = ["NoIdentity", "SignedRequest", "signed_identity"]
+__all__ = ["SignedRequest", "signed_identity"]
 
 _URL: Final = "https://sts.amazonaws.com/"
 _BODY: Final = "Action=GetCallerIdentity&Version=2011-06-15"
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 _REGION: Final = "us-east-1"
+
+
+_UNKNOWN: Final = Meaning(
+    CredentialConfigurationError,
+    "{code} was raised. Its text is withheld: it may hold a secret.",
+)
 
 
 class SignedRequest(NamedTuple):
@@ -34,16 +40,26 @@ class SignedRequest(NamedTuple):
     headers: dict[str, str]
 
 
-class NoIdentity(NamedTuple):
-    """The reason why there is no identity: the kind of the failure, and its text."""
+class _VaultLogin(SecretLocation):
+    """Nothing is read, so no message names a region or a setting of the provider."""
 
-    kind: type[CredentialError]
-    text: str
+    profile_settings = "AWS_PROFILE"
+
+    @property
+    def source(self) -> str:
+        return "the login by AWS has no identity"
+
+    @property
+    def for_region(self) -> str:
+        return ""
+
+
+_IDENTITY: Final = _VaultLogin(given=AwsArguments(), region=_REGION)
 
 
 def signed_identity(
     headers: dict[str, str], *, deadline: float | None = None
-) -> SignedRequest | NoIdentity:
+) -> SignedRequest | CredentialError:
     """Return a signed request that asks STS who signed it, or why there is none. Never prompts.
 
     Args:
@@ -54,20 +70,19 @@ def signed_identity(
         with quiet_botocore(deadline):
             keys = _keys()
         if keys is None:
-            return _no_identity(missing_credentials(_PLACE))
+            return missing_credentials(_IDENTITY)
         request = load("botocore.awsrequest").AWSRequest(
             "POST", _URL, headers={**_FORM, **headers}, data=_BODY
         )
         load("botocore.auth").SigV4Auth(keys, "sts", _REGION).add_auth(request)
         return SignedRequest(_URL, _BODY, dict(request.headers.items()))
     except CredentialError as error:  # boto3 is missing or broken
-        return NoIdentity(type(error), error.message)
+        return _IDENTITY.error(Meaning(type(error), "{text}"), text=error.message)
     except Exception as error:
         raise_callers_own(error)
-        if failure := outcome(error, _PLACE, login=True):
-            return _no_identity(failure)
-        text = f"{class_of(error)} was raised. Its text is withheld: it may hold a secret."
-        return NoIdentity(CredentialConfigurationError, text)
+        return outcome(error, _IDENTITY, login=True) or _IDENTITY.error(
+            _UNKNOWN, code=class_of(error)
+        )
 
 
 def _keys() -> Any:
@@ -76,15 +91,3 @@ def _keys() -> Any:
     credentials = session.get_credentials()
     ask_nobody(credentials)
     return None if credentials is None else checked(credentials)
-
-
-_PLACE: Final = SecretLocation(given=AwsArguments(parameter="STS"), region=_REGION)
-
-
-def _no_identity(failure: CredentialError) -> NoIdentity:
-    """Return a failure without the region and the settings that only concern a read from AWS."""
-    text = failure.message.removeprefix(f"{_PLACE.given.source}: ")
-    reads = (
-        rf" for region {_REGION}|VECTORSHIFT_(?=AWS_PROFILE)|AWS_PROFILE (or|and) (?=AWS_PROFILE)"
-    )
-    return NoIdentity(type(failure), re.sub(reads, "", text))

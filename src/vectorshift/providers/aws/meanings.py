@@ -61,7 +61,7 @@ UNDECIPHERABLE = Meaning(
 )
 EXPIRED = Meaning(
     CredentialDeniedError,
-    "the AWS credentials for {place.where} have expired ({code}). Set AWS_SESSION_TOKEN and its "
+    "the AWS credentials{place.for_region} have expired ({code}). Set AWS_SESSION_TOKEN and its "
     "keys again, or run: {place.login}",
 )
 UNKNOWN_CALLER = Meaning(
@@ -76,13 +76,13 @@ BAD_VALUES = Meaning(
 )
 NO_LOGIN = Meaning(
     CredentialDeniedError,
-    "AWS refused {operation} ({code}), which gives the AWS credentials for {place.where}. "
+    "AWS refused {operation} ({code}), which gives the AWS credentials{place.for_region}. "
     "Check the role and its trust policy (sts:AssumeRole or sts:AssumeRoleWithWebIdentity), "
     "or run: {place.login}",
 )
 NO_STS = Meaning(
     CredentialDeniedError,
-    "STS, which gives the AWS credentials for {place.where}, is not active for the account in the"
+    "STS, which gives the AWS credentials{place.for_region}, is not active for the account in the"
     " region of the process ({code}). Activate it in the account settings of IAM, or set"
     " AWS_DEFAULT_REGION to another region and VECTORSHIFT_AWS_REGION to that of the"
     " {place.store.thing}.",
@@ -90,23 +90,23 @@ NO_STS = Meaning(
 NO_WEB_IDENTITY = Meaning(
     CredentialDeniedError,
     "AWS does not accept the token of AWS_WEB_IDENTITY_TOKEN_FILE, which gives the AWS credentials"
-    " for {place.where} ({code}). It may have expired, or IAM has no OIDC provider for its issuer"
+    "{place.for_region} ({code}). It may have expired, or IAM has no OIDC provider for its issuer"
     " and audience.",
 )
 NOT_ASSIGNED = Meaning(
     CredentialDeniedError,
-    "AWS refused {operation} ({code}), which gives the AWS credentials for {place.where}. Check "
+    "AWS refused {operation} ({code}), which gives the AWS credentials{place.for_region}. Check "
     "sso_account_id and sso_role_name in the AWS profile: the user must be assigned that "
     "permission set in IAM Identity Center.",
 )
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
-    "the source of the AWS credentials for {place.where} gave none ({code}{status}). Check STS "
+    "the source of the AWS credentials{place.for_region} gave none ({code}{status}). Check STS "
     "or SSO, or the container's metadata service and, on EKS, the association of the role.",
 )
 NO_LOGIN_FILE = Meaning(
     CredentialConfigurationError,
-    "{code}: a file with the AWS credentials for {place.where} cannot be read. Correct "
+    "{code}: a file with the AWS credentials{place.for_region} cannot be read. Correct "
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or the AWS profile.",
 )
 REFUSED = Meaning(
@@ -120,7 +120,7 @@ NOT_AWS = Meaning(
 )
 BAD_ROLE = Meaning(
     CredentialConfigurationError,
-    "the role that gives the AWS credentials for {place.where} is set up incorrectly ({code})."
+    "the role that gives the AWS credentials{place.for_region} is set up incorrectly ({code})."
     " Check role_arn and what belongs to it in the AWS profile, or AWS_ROLE_ARN and the token in"
     " the file of AWS_WEB_IDENTITY_TOKEN_FILE.",
 )
@@ -133,16 +133,20 @@ NOT_DONE = Meaning(
     CredentialConfigurationError,
     "AWS did not carry out {place.action} in {place.where} ({code}).",
 )
+EMPTY_PROFILE = Meaning(
+    CredentialConfigurationError,
+    "AWS_PROFILE is set but empty, as by 'AWS_PROFILE=' in a compose file. Unset it.",
+)
 BUSY = Meaning(CredentialStoreUnavailableError, "AWS could not answer in {place.where} ({code}).")
 UNREACHABLE = Meaning(
     CredentialStoreUnavailableError,
-    "AWS could not be reached for {place.where} ({code}{host}{status}). Check the network, any "
+    "AWS could not be reached{place.for_region} ({code}{host}{status}). Check the network, any "
     "VPC endpoint or proxy, and VECTORSHIFT_AWS_REGION.",
 )
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,
-    "no AWS credentials for {place.where} ({code}). Give the process a role, an AWS profile "
-    "(VECTORSHIFT_AWS_PROFILE), or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.{files}",
+    "no AWS credentials{place.for_region} ({code}). Give the process a role, an AWS profile "
+    "({place.profile_settings}), or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.{files}",
 )
 NO_SUCH_CA = Meaning(
     CredentialConfigurationError,
@@ -154,54 +158,12 @@ PATCHED_LATE = Meaning(
     "gevent patched the ssl module after boto3 or another package imported it. Call "
     "gevent.monkey.patch_all() before any other import.",
 )
-_HALF = Meaning(
-    CredentialConfigurationError,
-    "the AWS credentials for {place.where} are incomplete: {cred_var} is missing ({provider})."
-    " Set it as well, or unset what belongs to it.",
-)
 SSO_OVER = Meaning(
     CredentialConfigurationError,
-    "the AWS SSO session for {place.where} is missing or has expired ({code}). Run: {place.login}",
-)
-_LOGIN_OVER = Meaning(
-    CredentialConfigurationError,
-    "the AWS login session for {place.where} is missing or has expired ({code}). Run: aws login",
-)
-_LOGIN_DENIED = Meaning(
-    CredentialDeniedError,
-    "AWS does not renew the login session. Allow the action signin:CreateOAuth2Token, then run:"
-    " aws login",
-)
-_NO_PROFILE = Meaning(
-    CredentialConfigurationError,
-    "AWS's files have no profile '{profile}', which VECTORSHIFT_AWS_PROFILE or AWS_PROFILE names."
-    " Correct or unset the variable; in ~/.aws/config the section is called [profile NAME]."
-    "{files}",
-)
-_BAD_FILE = Meaning(
-    CredentialConfigurationError,
-    "AWS's file {path} cannot be read ({code}). Correct it: sections in square brackets, and"
-    " name = value, in UTF-8.",
+    "the AWS SSO session{place.for_region} is missing or has expired ({code}). Run: {place.login}",
 )
 BAD_CONFIG = Meaning(
     CredentialConfigurationError, "the AWS configuration is not usable: {error_msg}."
-)
-_NO_CRT = Meaning(
-    CredentialConfigurationError,
-    "a profile of 'aws login' needs one more package. Run: pip install 'botocore[crt]'",
-)
-_NO_RENEWAL = Meaning(
-    CredentialConfigurationError,
-    "the AWS session of a profile with mfa_serial has ended, and renewing it needs a new MFA "
-    "code. Get a new session, and pass that.",
-)
-_NO_REGION = Meaning(
-    CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1."
-)
-_BAD_TLS = Meaning(
-    CredentialConfigurationError,
-    "the TLS certificate of AWS in {place.where} cannot be verified ({code}). If a proxy signs "
-    "it, set AWS_CA_BUNDLE to the file of its CA.",
 )
 NO_TLS = Meaning(
     CredentialConfigurationError,
@@ -212,21 +174,6 @@ BAD_ENDPOINT = Meaning(
     CredentialConfigurationError,
     "what answers for AWS in {place.where} is not {place.store.title} ({code}). Check "
     "VECTORSHIFT_AWS_ENDPOINT_URL and {place.store.endpoint}.",
-)
-_NO_ENDPOINT = Meaning(
-    CredentialConfigurationError,
-    "boto3 finds no endpoint in {place.where} ({code}): {msg}. Check {place.region_setting},"
-    " AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and VECTORSHIFT_AWS_ENDPOINT_URL.",
-)
-_INCOMPLETE = Meaning(
-    CredentialConfigurationError,
-    "boto3 is incomplete here ({code}). Unset AWS_DATA_PATH, or run: pip install --force-reinstall"
-    " boto3 botocore",
-)
-_UNKNOWN = Meaning(
-    CredentialConfigurationError,
-    "boto3 raised {code}. Its text is withheld: it may hold a secret. To see it, read the "
-    "{place.store.thing} with boto3 alone.",
 )
 
 
@@ -286,12 +233,48 @@ BY_CLASS = {
     name: meaning
     for names, meaning in (
         ("NoCredentialsError", NO_AWS_CREDENTIALS),
-        ("PartialCredentialsError", _HALF),
+        (
+            "PartialCredentialsError",
+            Meaning(
+                CredentialConfigurationError,
+                "the AWS credentials{place.for_region} are incomplete: {cred_var} is missing "
+                "({provider}). Set it as well, or unset what belongs to it.",
+            ),
+        ),
         ("SSOError TokenRetrievalError NoAuthTokenError", SSO_OVER),
-        ("LoginError", _LOGIN_OVER),
-        ("LoginInsufficientPermissions", _LOGIN_DENIED),
-        ("ProfileNotFound", _NO_PROFILE),
-        ("ConfigParseError ConfigNotFound", _BAD_FILE),
+        (
+            "LoginError",
+            Meaning(
+                CredentialConfigurationError,
+                "the AWS login session{place.for_region} is missing or has expired ({code}). Run: "
+                "aws login",
+            ),
+        ),
+        (
+            "LoginInsufficientPermissions",
+            Meaning(
+                CredentialDeniedError,
+                "AWS does not renew the login session. Allow the action signin:CreateOAuth2Token, "
+                "then run: aws login",
+            ),
+        ),
+        (
+            "ProfileNotFound",
+            Meaning(
+                CredentialConfigurationError,
+                "AWS's files have no profile '{profile}', which {place.profile_settings} names."
+                " Correct or unset the variable; in ~/.aws/config the section is called [profile "
+                "NAME].{files}",
+            ),
+        ),
+        (
+            "ConfigParseError ConfigNotFound",
+            Meaning(
+                CredentialConfigurationError,
+                "AWS's file {path} cannot be read ({code}). Correct it: sections in square "
+                "brackets, and name = value, in UTF-8.",
+            ),
+        ),
         ("InvalidConfigError", BAD_CONFIG),
         (
             "InfiniteLoopConfigError",
@@ -300,18 +283,66 @@ BY_CLASS = {
                 "the AWS profile '{source_profile}' refers to itself through source_profile.",
             ),
         ),
-        ("MissingDependencyException", _NO_CRT),
-        ("RefreshWithMFAUnsupportedError", _NO_RENEWAL),
-        ("NoRegionError InvalidRegionError", _NO_REGION),
-        ("SSLError", _BAD_TLS),
+        (
+            "MissingDependencyException",
+            Meaning(
+                CredentialConfigurationError,
+                "a profile of 'aws login' needs one more package. Run: pip install 'botocore[crt]'",
+            ),
+        ),
+        (
+            "RefreshWithMFAUnsupportedError",
+            Meaning(
+                CredentialConfigurationError,
+                "the AWS session of a profile with mfa_serial has ended, and renewing it needs a "
+                "new MFA code. Get a new session, and pass that.",
+            ),
+        ),
+        (
+            "NoRegionError InvalidRegionError",
+            Meaning(
+                CredentialConfigurationError,
+                "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1.",
+            ),
+        ),
+        (
+            "SSLError",
+            Meaning(
+                CredentialConfigurationError,
+                "the TLS certificate of AWS in {place.where} cannot be verified ({code}). If a "
+                "proxy signs it, set AWS_CA_BUNDLE to the file of its CA.",
+            ),
+        ),
         ("ResponseParserError", BAD_ENDPOINT),
-        ("BaseEndpointResolverError EndpointProviderError", _NO_ENDPOINT),
-        ("DataNotFoundError ApiVersionNotFoundError", _INCOMPLETE),
+        (
+            "BaseEndpointResolverError EndpointProviderError",
+            Meaning(
+                CredentialConfigurationError,
+                "boto3 finds no endpoint in {place.where} ({code}): {msg}. Check "
+                "{place.region_setting}, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and "
+                "VECTORSHIFT_AWS_ENDPOINT_URL.",
+            ),
+        ),
+        (
+            "DataNotFoundError ApiVersionNotFoundError",
+            Meaning(
+                CredentialConfigurationError,
+                "boto3 is incomplete here ({code}). Unset AWS_DATA_PATH, or run: pip install "
+                "--force-reinstall boto3 botocore",
+            ),
+        ),
         ("ParamValidationError", MALFORMED),
         ("ConnectionError HTTPClientError IncompleteReadError ChecksumError", UNREACHABLE),
         ("CapacityNotAvailableError", BUSY),
         ("CredentialRetrievalError MetadataRetrievalError", NO_LOGIN_ANSWER),
-        ("BotoCoreError", _UNKNOWN),
+        (
+            "BotoCoreError",
+            Meaning(
+                CredentialConfigurationError,
+                "boto3 raised {code}. Its text is withheld: it may hold a secret. To see it, read "
+                "the {place.store.thing} with boto3 alone.",
+            ),
+        ),
     )
     for name in names.split()
 } | {
@@ -328,8 +359,7 @@ BY_LOGIN = {
         "{error}, and a library does not prompt for it. Get a session first: aws sts assume-role "
         "--role-arn {role} --role-session-name vectorshift --serial-number {device} --token-code "
         "CODE, with the keys of the source profile. Put its output into AWS_ACCESS_KEY_ID, "
-        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Then unset VECTORSHIFT_AWS_PROFILE and "
-        "AWS_PROFILE.",
+        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Then unset {place.profile_settings}.",
     ),
     "process": Meaning(
         CredentialStoreUnavailableError,
@@ -340,7 +370,7 @@ BY_LOGIN = {
     ),
     "metadata": Meaning(
         CredentialStoreUnavailableError,
-        "no AWS credentials for {place.where}: {error}. Attach a role to the machine. In a "
+        "no AWS credentials{place.for_region}: {error}. Attach a role to the machine. In a "
         "container on EC2, allow a second hop (--http-put-response-hop-limit 2). Elsewhere, set "
         "AWS_EC2_METADATA_DISABLED=true, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     ),
@@ -352,7 +382,7 @@ BY_TEXT = (
         "Credentials were refreshed, but the refreshed credentials are still expired.",
         Meaning(
             CredentialStoreUnavailableError,
-            "the source of the AWS credentials for {place.where} gives expired ones. Check this "
+            "the source of the AWS credentials{place.for_region} gives expired ones. Check this "
             "machine's clock, and that source.",
         ),
     ),

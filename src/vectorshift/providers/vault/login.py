@@ -23,12 +23,12 @@ from vectorshift._platform.vault_variables import (
 )
 from vectorshift.credentials.references import unresolved
 from vectorshift.credentials.values import Secret
+from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import Reply, classify_login, printable
 from vectorshift.providers.vault.requests import NO_TOKEN, Payload
 from vectorshift.providers.vault.tokens import TokenLease
 
 if TYPE_CHECKING:
-    from vectorshift.errors import CredentialError
     from vectorshift.providers.vault.arguments import VaultSetup
     from vectorshift.providers.vault.classify import SecretRef
     from vectorshift.providers.vault.requests import VaultRequests
@@ -391,17 +391,15 @@ class AwsLogin(MountedLogin):
     def payload(self, requests: VaultRequests) -> Payload:
         """Return the request, signed with the AWS credentials that botocore finds."""
         # only this method needs boto3
-        from vectorshift.providers.aws.identity import NoIdentity, signed_identity
+        from vectorshift.providers.aws.identity import signed_identity
 
         server_id = self._arguments.aws_server_id
         signed = signed_identity(
             {"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {},
             deadline=time.monotonic() + requests.budget.left(),
         )
-        if isinstance(signed, NoIdentity):
-            raise requests.ref.error(
-                signed.kind, f"the login by AWS has no identity: {signed.text}"
-            )
+        if isinstance(signed, CredentialError):
+            raise requests.ref.error(type(signed), signed.message)
         every = {name: [value] for name, value in signed.headers.items()}
         role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
         return role | {
