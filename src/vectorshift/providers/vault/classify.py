@@ -6,6 +6,7 @@ No message repeats the server's text: a body may hold a secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, cast
@@ -494,12 +495,10 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
 
     If it may be different in a second, the error is "unavailable", whatever the status.
     """
-    status, wait = reply.status, reply.retry_after
+    status = reply.status
     if reply.plain_http:
         return ref.wrong("the server speaks TLS there. Use https:// in VECTORSHIFT_VAULT_ADDR.")
-    if reply.is_standby:
-        return ref.unavailable(_STANDBY, retry_after=_SOON)
-    if 300 <= status < 400:
+    if 300 <= status < 400 and not reply.is_standby:
         return ref.wrong(
             f"the server redirects (HTTP {status}). Redirects are not followed: they would carry "
             "the token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address of the server itself."
@@ -509,54 +508,63 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
             f"what answers there (HTTP {status}) is not a Vault server. Check "
             "VECTORSHIFT_VAULT_ADDR."
         )
-    if status == 503 and reply.says("vault is sealed"):
-        return ref.unavailable("the server is sealed. Unseal it.", retry_after=wait)
-    if status == 503 and reply.mentions(_LOCKED):
-        return ref.unavailable(
-            "the namespace is locked. Unlock it: bao namespace unlock", retry_after=wait
-        )
-    if status == 429:
-        return ref.unavailable(
-            "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
-            retry_after=wait,
-        )
-    if status in (472, 473) or reply.says(_DISASTER):
-        return ref.unavailable(
-            f"the server is a standby that does not serve reads (HTTP {status}). If that lasts, set"
-            " VECTORSHIFT_VAULT_ADDR to one that does.",
-            retry_after=wait,
-        )
-    if status == 412:
-        return ref.unavailable(
-            "the server has not caught up with its leader (HTTP 412). If that lasts, read its log.",
-            retry_after=wait,
-        )
-    if reply.says(_NO_LEADER):
-        return ref.unavailable(
-            "the cluster has no leader. If that lasts, read its log.",
-            retry_after=wait or _SOON,
-        )
-    if status >= 500:
-        return ref.unavailable(f"the server fails (HTTP {status}). Read its log.", retry_after=wait)
-    if not reply.is_of_vault:
-        return ref.unavailable(
-            f"what answered (HTTP {status}) is not Vault but a gateway, a proxy, a login page or "
-            "another server. If that lasts, check VECTORSHIFT_VAULT_ADDR.",
-            retry_after=wait,
-        )
-    return ref.unavailable(
-        f"the server does not accept the request (HTTP {status}). If that lasts, read its log.",
-        retry_after=wait,
-    )
+    text = next(text for applies, text in _UNAVAILABLE if applies(reply))
+    wait = reply.retry_after
+    if reply.is_standby or reply.says(_NO_LEADER):
+        wait = wait or _SOON
+    return ref.unavailable(text.format(status=status), retry_after=wait)
+
+
+_UNAVAILABLE: Final[tuple[tuple[Callable[[Reply], bool], str], ...]] = (
+    (
+        lambda reply: reply.is_standby,
+        "a standby redirects to its leader (HTTP 307), perhaps during an election. If that lasts, "
+        "set VECTORSHIFT_VAULT_ADDR to the leader, or to a load balancer.",
+    ),
+    (
+        lambda reply: reply.status == 503 and reply.says("vault is sealed"),
+        "the server is sealed. Unseal it.",
+    ),
+    (
+        lambda reply: reply.status == 503 and reply.mentions(_LOCKED),
+        "the namespace is locked. Unlock it: bao namespace unlock",
+    ),
+    (
+        lambda reply: reply.status == 429,
+        "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
+    ),
+    (
+        lambda reply: reply.status in (472, 473) or reply.says(_DISASTER),
+        "the server is a standby that does not serve reads (HTTP {status}). If that lasts, set"
+        " VECTORSHIFT_VAULT_ADDR to one that does.",
+    ),
+    (
+        lambda reply: reply.status == 412,
+        "the server has not caught up with its leader (HTTP 412). If that lasts, read its log.",
+    ),
+    (
+        lambda reply: reply.says(_NO_LEADER),
+        "the cluster has no leader. If that lasts, read its log.",
+    ),
+    (
+        lambda reply: reply.status >= 500,
+        "the server fails (HTTP {status}). Read its log.",
+    ),
+    (
+        lambda reply: not reply.is_of_vault,
+        "what answered (HTTP {status}) is not Vault but a gateway, a proxy, a login page or "
+        "another server. If that lasts, check VECTORSHIFT_VAULT_ADDR.",
+    ),
+    (
+        lambda reply: True,
+        "the server does not accept the request (HTTP {status}). If that lasts, read its log.",
+    ),
+)
+"""Why the server cannot serve now: the first that applies."""
 
 
 _SOON: Final = 1.0
 """Seconds after which the server may be asked again, even if this look-up was slow."""
-
-_STANDBY: Final = (
-    "a standby redirects to its leader (HTTP 307), perhaps during an election. If that lasts, "
-    "set VECTORSHIFT_VAULT_ADDR to the leader, or to a load balancer."
-)
 
 
 _RFC_3339: Final = re.compile(

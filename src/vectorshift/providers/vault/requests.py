@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.classify import Reply, as_object
-from vectorshift.providers.vault.tls import tls_failure
+from vectorshift.providers.vault.tls import UnusableError, tls_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,9 +235,10 @@ class VaultRequests:
     def _once(
         self, path: str, call: Callable[[Any], Any], token: Secret
     ) -> Reply | TransportFailure:
-        connections = self._server.connections()
-        if isinstance(connections, str):
-            return TransportFailure(reason=connections, transient=False, sent=False)
+        try:
+            connections = self._server.connections()
+        except UnusableError as error:
+            return TransportFailure(reason=str(error), transient=False, sent=False)
         try:
             response = call(self._adapter(path, connections, token))
             try:
@@ -365,12 +366,6 @@ def _failure(error: Exception, server: VaultServer, budget: Budget) -> Transport
     """Classify an exception of urllib3 by its type: its text may hold a proxy's password."""
     from urllib3 import exceptions as seen
 
-    if isinstance(error, seen.ProxyError):
-        return TransportFailure(
-            reason=f"the server cannot be reached: the proxy of {server.proxy} failed.",
-            transient=True,
-            sent=False,
-        )
     if isinstance(error, seen.SSLError):
         reason, transient = tls_failure(error, server.arguments)
         return TransportFailure(reason=reason, transient=transient, sent=False)
@@ -378,33 +373,19 @@ def _failure(error: Exception, server: VaultServer, budget: Budget) -> Transport
         return TransportFailure(
             reason="the address is malformed. Check VECTORSHIFT_VAULT_ADDR.", transient=False
         )
-    if isinstance(error, seen.HTTPError | OSError):
-        reason, sent = _reason(error, budget)
-        if server.arguments.auth == "agent":
-            reason = reason.replace("Check the server", "Check the agent", 1)
-        return TransportFailure(
-            reason=f"the server cannot be reached: {reason}", transient=True, sent=sent
-        )
+    name = type(error).__name__
+    if not isinstance(error, seen.HTTPError | OSError):
+        return TransportFailure(reason=f"the request failed with {name}.", transient=False)
+    text, sent, unused = _BY_CLASS.get(name, (f"the connection broke. {_LOOK}", True, ""))
+    connect, read = budget.seconds * _CONNECT, budget.seconds * _READ
+    reason = text.format(proxy=server.proxy, connect=connect, read=read)
+    if server.arguments.auth == "agent":
+        reason = reason.replace("Check the server", "Check the agent")
     return TransportFailure(
-        reason=f"the request failed with {type(error).__name__}.", transient=False
+        reason=f"the server cannot be reached: {reason}{unused and _unused(unused)}",
+        transient=True,
+        sent=sent,
     )
-
-
-def _reason(error: Exception, budget: Budget) -> tuple[str, bool]:
-    """Return why there is no answer, and whether the server may have got the request."""
-    name, (connect, read) = (
-        type(error).__name__,
-        (budget.seconds * _CONNECT, budget.seconds * _READ),
-    )
-    if name == "NameResolutionError":
-        return f"its name does not resolve. {_LOOK}{_unused('SRV_LOOKUP')}", False
-    if name == "ConnectTimeoutError":
-        return f"no connection within {connect:.1f} s. {_LOOK}", False
-    if name == "NewConnectionError":
-        return f"nothing listens there. {_LOOK}", False
-    if name == "ReadTimeoutError":
-        return f"no answer within {read:.1f} s. {_MORE_TIME}{_unused('CLIENT_TIMEOUT')}", True
-    return f"the connection broke. {_LOOK}", True
 
 
 _LOOK: Final = "Check the server and VECTORSHIFT_VAULT_ADDR."
@@ -412,6 +393,15 @@ _MORE_TIME: Final = (
     "Check the server, or allow more time with VECTORSHIFT_LOAD_TIMEOUT: an answer may take half "
     "of that."
 )
+_BY_CLASS: Final = {
+    "ProxyError": ("the proxy of {proxy} failed.", False, ""),
+    "NameResolutionError": (f"its name does not resolve. {_LOOK}", False, "SRV_LOOKUP"),
+    "ConnectTimeoutError": (f"no connection within {{connect:.1f}} s. {_LOOK}", False, ""),
+    "NewConnectionError": (f"nothing listens there. {_LOOK}", False, ""),
+    "ReadTimeoutError": (f"no answer within {{read:.1f}} s. {_MORE_TIME}", True, "CLIENT_TIMEOUT"),
+}
+"""The reason for each class of urllib3, whether the server may have got the request, and a variable
+of the official command lines that would change it."""
 
 
 def _unused(name: str) -> str:

@@ -15,7 +15,7 @@ from vectorshift._platform.files import unexpanded, wrong_name
 from vectorshift._platform.urls import is_loopback
 from vectorshift._platform.vault_variables import without_known_path
 from vectorshift.credentials.events import log
-from vectorshift.providers.vault.tls import certificates_of, new_context, path_of
+from vectorshift.providers.vault.tls import UnusableError, certificates_of, new_context, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,20 +77,18 @@ class VaultServer:
     @property
     def is_local(self) -> bool:
         """Return whether the server is on this machine."""
-        try:
-            return is_loopback(urlsplit(self.url).hostname or "")
-        except ValueError:
-            return False
+        return is_loopback(urlsplit(self.url).hostname or "")
 
     @property
     def has_path(self) -> bool:
         """Return whether the address has a path, as behind some proxies."""
         return "/" in self.url.partition("://")[2]
 
-    def connections(self) -> Connections | str:
-        """Return the open connections, or a sentence that says why there cannot be any.
+    def connections(self) -> Connections:
+        """Return the open connections. Changed certificates are read again: they are rotated too.
 
-        Changed certificates are read again: they are rotated too.
+        Raises:
+            UnusableError: a certificate, a key or the proxy cannot be used.
         """
         with self._lock:
             read, self._certificates = self._certificates, certificates_of(self.arguments)
@@ -101,10 +99,7 @@ class VaultServer:
                 if not self._warned:
                     self._warn()
                     self._warned = True
-                manager = self._new_manager()
-                if isinstance(manager, str):
-                    return manager
-                self._connections = Connections(manager)
+                self._connections = Connections(self._new_manager())
             return self._connections
 
     def close(self) -> None:
@@ -190,8 +185,6 @@ class VaultServer:
         options: dict[str, Any] = {"maxsize": _POOL}
         if self.url.startswith("https://"):
             context = new_context(self.arguments)
-            if isinstance(context, str):
-                return context
             options |= {"ssl_context": context, "cert_reqs": context.verify_mode}
             if self.arguments.skip_verify:
                 options["assert_hostname"] = False
@@ -220,7 +213,7 @@ class VaultServer:
 
 
 def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:
-    """Return a manager that uses a proxy, or a sentence that says what is wrong with the proxy."""
+    """Return a manager that uses a proxy."""
     from requests.utils import get_auth_from_url
     from urllib3 import ProxyManager, make_headers
     from urllib3.exceptions import HTTPError
@@ -228,7 +221,9 @@ def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:
     user, password = get_auth_from_url(proxy)
     is_socks = proxy.lower().startswith("socks")
     if is_socks and find_spec("socks") is None:
-        return f"{variable} names a SOCKS proxy, which needs a package: pip install pysocks"
+        raise UnusableError(
+            f"{variable} names a SOCKS proxy, which needs a package: pip install pysocks"
+        )
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     try:
         if not urlsplit(proxy).hostname or not re.fullmatch(r"[!-~]+", proxy):
@@ -240,14 +235,16 @@ def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:
         headers = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
         return ProxyManager(proxy, proxy_headers=headers, **options)
     except (HTTPError, ValueError):
-        return f"the proxy of {variable} is malformed. It has the form http://host:port."
+        raise UnusableError(
+            f"the proxy of {variable} is malformed. It has the form http://host:port."
+        ) from None
 
 
 def _unix_pool(path: str) -> type:
     """Return a pool class whose connections go to a socket of this machine."""
     from urllib3.connection import HTTPConnection
     from urllib3.connectionpool import HTTPConnectionPool
-    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+    from urllib3.exceptions import NewConnectionError
 
     class UnixConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -257,8 +254,6 @@ def _unix_pool(path: str) -> type:
                 connected.connect(path)
             except OSError as error:
                 connected.close()
-                if isinstance(error, TimeoutError):
-                    raise ConnectTimeoutError(self, "no connection") from error
                 raise NewConnectionError(self, "no connection") from error
             return connected
 

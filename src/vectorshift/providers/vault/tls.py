@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,7 +14,7 @@ from vectorshift._platform.tls import file_version
 if TYPE_CHECKING:
     from vectorshift.providers.vault.arguments import VaultArguments
 
-__all__ = ["certificates_of", "new_context", "path_of", "tls_failure"]
+__all__ = ["UnusableError", "certificates_of", "new_context", "path_of", "tls_failure"]
 
 _PEM: Final = "-----BEGIN"
 
@@ -30,103 +31,96 @@ def certificates_of(arguments: VaultArguments) -> tuple[object, ...]:
     return tuple(file_version(each) for each in (*files, os.environ.get("SSL_CERT_FILE")))
 
 
-def new_context(arguments: VaultArguments) -> ssl.SSLContext | str:
-    """Return a new context with the files as they are now, or a sentence about the error."""
+class UnusableError(Exception):
+    """A certificate, a key or a proxy cannot be used. The text has no secret."""
+
+
+def new_context(arguments: VaultArguments) -> ssl.SSLContext:
+    """Return a new context with the files as they are now.
+
+    Raises:
+        UnusableError: a file cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if arguments.skip_verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        flaw = None
     else:
-        flaw = _load_authorities(context, arguments.cacert)
-    return flaw or _load_client(context, arguments) or context
+        _load_authorities(context, arguments.cacert)
+    _load_client(context, arguments)
+    return context
 
 
-def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None:
+def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> None:
     """Trust the CAs of a file, a folder or a PEM text; by default, those of the API's client."""
     name, where = "VECTORSHIFT_VAULT_CACERT", cacert
     if not where:
-        name = next(
-            (each for each in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(each)), ""
-        )
-        where = os.environ[name] if name else _certifi()
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+        named = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        name = next((each for each in named if os.environ.get(each)), "")
+        where = os.environ[name] if name else DEFAULT_CA_BUNDLE_PATH
     # trust a CA that is named, even if its own signer is unknown
     context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
-    if _PEM in where:
-        return _load_text(context, where, f"{name}: the text")
     path = path_of(where)
-    if name != "SSL_CERT_DIR" and not path.is_dir():
-        return _load_file(context, path, f"{name}: the file {path}")
-    folders = where.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]
-    for folder in filter(Path.is_dir, map(Path, folders)):
-        for file in sorted(folder.iterdir()):
-            _load_file(context, file, "")  # some files may not be certificates
-    if context.cert_store_stats()["x509"]:
-        return None
-    return f"{name}: the folder {where} holds no certificate in PEM."
+    if _PEM in where:
+        _load_text(context, where, f"{name}: the text")
+    elif name != "SSL_CERT_DIR" and not path.is_dir():
+        what = f"{name}: the file {path}"
+        _load_text(context, _text_of(path, what), what)
+    else:
+        folders = where.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]
+        for folder in filter(Path.is_dir, map(Path, folders)):
+            for file in sorted(folder.iterdir()):
+                with suppress(UnusableError):  # some files may not be certificates
+                    _load_text(context, _text_of(file, ""), "")
+        if not context.cert_store_stats()["x509"]:
+            raise UnusableError(f"{name}: the folder {where} holds no certificate in PEM.")
 
 
-def _load_file(context: ssl.SSLContext, file: Path, what: str) -> str | None:
-    text = _text_of(file)
-    return f"{what} {text[1]}." if isinstance(text, tuple) else _load_text(context, text, what)
-
-
-def _load_text(context: ssl.SSLContext, text: str, what: str) -> str | None:
+def _load_text(context: ssl.SSLContext, text: str, what: str) -> None:
     try:  # Python raises TypeError for names outside ASCII in the comments of a bundle
         context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
     except (ssl.SSLError, ValueError):  # ValueError: an empty text
-        return f"{what} holds no certificate in PEM."
-    return None
+        raise UnusableError(f"{what} holds no certificate in PEM.") from None
 
 
-def _text_of(file: Path) -> str | tuple[None, str]:
-    """Return the content of a file, or None and why it cannot be read."""
+def _text_of(file: Path, what: str) -> str:
     try:
         return read_small(file)[0].decode(errors="replace")
     except OSError as error:
-        return None, f"cannot be read ({error.strerror or type(error).__name__})"
+        why = error.strerror or type(error).__name__
+        raise UnusableError(f"{what} cannot be read ({why}).") from None
 
 
-def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | None:
+def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> None:
     """Load the client's certificate. OpenSSL reports flaws as numbers, so check the text first."""
     cert, key = arguments.client_cert, arguments.client_key
     names = ("VECTORSHIFT_VAULT_CLIENT_CERT", "VECTORSHIFT_VAULT_CLIENT_KEY")
     if not cert:
-        return f"{names[1]} is set without a certificate. Set {names[0]}." if key else None
-    for name, file, what, marks in (
-        (names[0], cert, "certificate", ("CERTIFICATE-----",)),
-        (names[1] if key else names[0], key or cert, "private key", ("PRIVATE KEY-----",)),
+        if key:
+            raise UnusableError(f"{names[1]} is set without a certificate. Set {names[0]}.")
+        return
+    for name, file, what, mark in (
+        (names[0], cert, "certificate", "CERTIFICATE-----"),
+        (names[1] if key else names[0], key or cert, "private key", "PRIVATE KEY-----"),
     ):
-        text = _text_of(path_of(file))
-        if isinstance(text, tuple):
-            return f"{name}: the file {file} {text[1]}."
-        if not any(mark in text for mark in marks):
+        text = _text_of(path_of(file), f"{name}: the file {file}")
+        if mark not in text:
             more = "" if key or what == "certificate" else f" Set {names[1]} to the key's file."
-            return f"{name}: the file {file} holds no {what} in PEM.{more}"
-        if what == "private key" and ("ENCRYPTED" in text):
-            return (
+            raise UnusableError(f"{name}: the file {file} holds no {what} in PEM.{more}")
+        if what == "private key" and "ENCRYPTED" in text:
+            raise UnusableError(
                 f"{name}: the private key in the file {file} is encrypted. Decrypt it: openssl "
                 "pkey -in <file> -out <new file>"
             )
     try:
         context.load_cert_chain(path_of(cert), path_of(key) if key else None)
     except ssl.SSLError as error:
+        flaw = "the client's certificate or its private key is malformed."
         # the second: the key is of another type, such as RSA
         if cast("str | None", error.reason) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
-            return (
-                "the client's certificate and its private key do not belong together. Check "
-                f"{names[0]} and {names[1]}."
-            )
-        return (
-            f"the client's certificate or its private key is malformed. Check {names[0]} and "
-            f"{names[1]}."
-        )
-    return None
-
-
-def _certifi() -> str:
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    return str(DEFAULT_CA_BUNDLE_PATH)
+            flaw = "the client's certificate and its private key do not belong together."
+        raise UnusableError(f"{flaw} Check {names[0]} and {names[1]}.") from None
 
 
 def tls_failure(error: BaseException, arguments: VaultArguments) -> tuple[str, bool]:
