@@ -251,7 +251,7 @@ def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
             provider.get_credential()
         assert not provider._refreshes
         task = BackgroundTask(lambda: 7)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(CredentialStoreUnavailableError, match="Cannot start a thread"):
             task.start()
     clock.advance(1.1)  # it counts as a failed contact: the next one is a second later
     assert provider.get_credential().secret.reveal() == A

@@ -605,6 +605,7 @@ async def test_after_a_reset_a_file_is_late_once_a_source_above_it_has_answered_
     vectorshift.reset()
     assert await asked(chain, asks) == "vs-acme"
     a_key_in(tmp_path / ".env")
+    clock.advance(1)
     del held["api_key"]
     with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         await asked(chain, asks)

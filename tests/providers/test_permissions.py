@@ -196,7 +196,7 @@ def test_the_places_where_orchestrators_mount_secrets_are_passed_over(
     path: str, told: bool
 ) -> None:
     exposure = FilePermissions(Path(path))
-    exposure.see(0o100666)
+    exposure.see(0o100666, os.geteuid())
     assert bool(exposure.detail) is told
 
 

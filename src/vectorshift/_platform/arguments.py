@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.errors import CredentialError
-
-__all__ = ["UNSET", "Unset", "check", "name_arguments", "text_with_arguments"]
+__all__ = ["UNSET", "Unset", "check", "text_with_arguments"]
 
 T = TypeVar("T")
 
@@ -72,8 +70,3 @@ def text_with_arguments(text: str, prefix: str, sources: Mapping[str, str]) -> s
         return f"{name}={value}" if value.isdigit() else f'{name}="{value}"'
 
     return re.sub(rf"{prefix}([A-Z_]*[A-Z])(=[\w:/.+@-]*\w)?", spell, text)
-
-
-def name_arguments(error: CredentialError, prefix: str) -> None:
-    """Name arguments instead of settings in an error, for a provider made in code."""
-    error.message = text_with_arguments(error.message, prefix, {})

@@ -51,7 +51,7 @@ class BackgroundTask(Generic[T]):
         """Start the thread, unless it was started; return this task.
 
         Raises:
-            RuntimeError: no thread can be started: there are too many, or the process is ending.
+            CredentialStoreUnavailableError: no thread can be started.
         """
         with self._lock:
             if not self._started:
@@ -61,9 +61,13 @@ class BackgroundTask(Generic[T]):
                     threading.Thread(
                         target=run, args=(self._run,), name="vectorshift-load", daemon=True
                     ).start()
-                except BaseException:
+                except BaseException as error:
                     self._started = False
-                    raise
+                    if not isinstance(error, RuntimeError):
+                        raise
+                    raise CredentialStoreUnavailableError(
+                        "Cannot start a thread: there are too many, or the process is ending."
+                    ) from None
         return self
 
     @property
@@ -190,17 +194,8 @@ class SharedWork(Generic[T]):
         task = self._task
         if task is None or not task.running:
             task = self._task = BackgroundTask(self._work)
-        await _start(task).wait_async(None)
+        await task.start().wait_async(None)
         return task.result()
-
-
-def _start(task: BackgroundTask[T]) -> BackgroundTask[T]:
-    try:
-        return task.start()
-    except RuntimeError:
-        raise CredentialStoreUnavailableError(
-            "Cannot start a thread: there are too many, or the process is ending."
-        ) from None
 
 
 async def arun_blocking(work: Callable[[], T]) -> T:
@@ -210,7 +205,7 @@ async def arun_blocking(work: Callable[[], T]) -> T:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    task = _start(BackgroundTask(work, context=contextvars.copy_context()))
+    task = BackgroundTask(work, context=contextvars.copy_context()).start()
     await task.wait_async(None)
     return task.result()
 
@@ -225,8 +220,7 @@ def run_async(work: Callable[[], Any]) -> Any:
     """
     import asyncio
 
-    task: BackgroundTask[Any] = _start(
-        BackgroundTask(lambda: asyncio.run(work()), context=contextvars.copy_context())
-    )
+    context = contextvars.copy_context()
+    task = BackgroundTask[Any](lambda: asyncio.run(work()), context=context).start()
     task.wait(None)
     return task.result()

@@ -61,8 +61,7 @@ class FilePermissions:
     """The rights of other users on one file. Looks at the file's folder when the mode has changed.
 
     "Others" are all users of the machine. A group is ignored: it got its rights on purpose. Files
-        that an
-    orchestrator mounts are skipped, as the user cannot choose their modes: Kubernetes,
+    that an orchestrator mounts are skipped, as the user cannot choose their modes: Kubernetes,
     `/run/secrets`, systemd's credentials.
 
     Args:
@@ -87,25 +86,21 @@ class FilePermissions:
             filter(None, (self._by_mode, "" if self.stranger is None else str(self.stranger)))
         )
 
-    def see(self, mode: int, uid: int | None = None) -> None:
+    def see(self, mode: int, uid: int) -> None:
         """Record the current mode and owner. For a new mode, look at the file's folder."""
         if self._mounted or not _POSIX:
             return
-        if uid is not None:
-            self.stranger = _stranger(self._path, uid)
+        self.stranger = _stranger(self._path, uid)
         if mode == self._mode:
             return
         self._mode = mode
+        self._by_mode = ""
         others = [
             word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit
         ]
-        if others and _is_kubernetes(self._path):
-            others = []
-        self._by_mode = (
-            f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
-            if others
-            else ""
-        )
+        # the kubelet writes files into a folder with a link named ..data
+        if others and not os.path.islink(self._path.parent / "..data"):  # noqa: PTH114  # raises not
+            self._by_mode = f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
 
     def warn_once(self) -> None:
         """Log a warning if others can write or own the file, once per process, file and reason."""
@@ -168,8 +163,3 @@ def _overflow_uid() -> int:
         return int(Path("/proc/sys/kernel/overflowuid").read_text("ascii"))
     except (OSError, ValueError):
         return 65534
-
-
-def _is_kubernetes(path: Path) -> bool:
-    """Return whether the kubelet wrote the file: then its folder has a link named `..data`."""
-    return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise

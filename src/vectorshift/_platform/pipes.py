@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift.errors import CredentialStoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -110,7 +111,7 @@ def read_pipe(
         return None
     try:
         reading.task.start()
-    except RuntimeError:
+    except CredentialStoreUnavailableError:
         raise PipeError("and no thread can be started to read it") from None
     if not reading.task.wait(max(0.0, reading.began + within - time.monotonic())):
         raise PipeError(f"and nothing was written to it within {within:.2g} s")

@@ -57,7 +57,8 @@ def api_url(value: str) -> str:
                 False,
                 "should have no user name and no password: the key authenticates",
             )
-    if not good or len(value) > _LONGEST_URL or not _is_before_a_query(value):
+    has_query = any(each in value for each in " ?#")
+    if not good or has_query or len(value) > _LONGEST_URL or not _is_plain(value):
         raise ValueError(flaw)
     return value.rstrip("/")
 
@@ -65,10 +66,6 @@ def api_url(value: str) -> str:
 _LONGEST_URL = 2048
 _LONGEST_HOST = 255
 _NAME = r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?"
-
-
-def _is_before_a_query(value: str) -> bool:
-    return _is_plain(value) and not any(each in value for each in " ?#")
 
 
 def _can_be_a_host(host: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialStoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -114,7 +115,7 @@ def start(refresh: Refresh) -> bool:
         _refreshes.running.append(refresh)
     try:
         refresh.task.start()
-    except RuntimeError:
+    except CredentialStoreUnavailableError:
         end(refresh)
         return False
     return True

@@ -166,7 +166,7 @@ class PluginProvider(BaseProvider):
             task = self._task
         try:
             return task.start()
-        except RuntimeError:
+        except CredentialStoreUnavailableError:
             return no_thread(self)
 
     def patience(self, request: LookupRequest) -> float:

@@ -32,8 +32,6 @@ __all__ = ["DotenvProvider"]
 VARIABLE = "VECTORSHIFT_API_KEY"
 _DESTINATION = "VECTORSHIFT_BASE_URL"
 _PREFIX = "VECTORSHIFT_"
-_RESTART = "restart without this source"
-_RESET = "call vectorshift.reset() to go on without this file"
 # some virtual environments are folders named .env
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -93,10 +91,11 @@ class DotenvProvider(BaseProvider):
         self._warned_of: list[str] = []
         self._passed_over = 0
         self._there = False
-        self._is_asked = self._is_late = False
+        self._is_asked = False
         self._admits = not self.named
         self._naming = f"DotenvProvider({str(self.path)!r})"
-        self._resets, self._decided_for = Resets.count, -1
+        self._resets = Resets.count
+        way_out = "call vectorshift.reset() to go on without this file"
         self._file = KeyFile(
             self.path,
             self._read,
@@ -104,7 +103,7 @@ class DotenvProvider(BaseProvider):
             provider=self.name,
             clock=clock,
             pause=pause,
-            way_out=_RESTART if self.named else _RESET,
+            way_out="restart without this source" if self.named else way_out,
         )
 
     @classmethod
@@ -129,8 +128,7 @@ class DotenvProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Return the result of the last second."""
-        if self._decided_for != Resets.count:
-            self._begin()
+        self._begin()
         return self._file.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
@@ -174,24 +172,13 @@ class DotenvProvider(BaseProvider):
         self._admits = False
 
     def _begin(self) -> None:
-        """Note that the file is asked, and, once that is final until the next `reset()`, whether it
-        came too late.
-        """
         self._is_asked = True
         self._apply_reset()
-        if self.named or self._is_late or self._file.answered:
-            self._decided_for = Resets.count
 
     def _apply_reset(self) -> None:
-        """Forget the content of the file if there was a `reset()`, or if it came too late."""
-        if self.named:
-            return
-        if self._resets != Resets.count:
-            self._resets, self._admits, self._is_late = Resets.count, True, False
-            self._file.forget()
-        # Checked last, as this runs on each look-up of a missing file, and hashing a path is slow.
-        if not (self._is_late or self._file.answered) and _closed and self.path in _closed:
-            self._is_late = True
+        """Start again with a file that was not named if there was a `reset()`."""
+        if not self.named and self._resets != Resets.count:
+            self._resets, self._admits = Resets.count, True
             self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
@@ -224,7 +211,8 @@ class DotenvProvider(BaseProvider):
 
     def _read(self, content: Content) -> Result:
         answer = self._read_as_asked(content)
-        if not self._is_late or isinstance(answer, CredentialNotFoundError):
+        is_late = not (self.named or self._file.answered) and self.path in _closed
+        if not is_late or isinstance(answer, CredentialNotFoundError):
             return answer
         return self.not_found(
             f"{self.path} appeared, or got its key, after a source had answered, so it is not "

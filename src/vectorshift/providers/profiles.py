@@ -62,6 +62,8 @@ _KEYRINGS: Final = {
     "darwin": {"Keychain": ("macOS", "Keyring")},
     "win32": {"Credential Manager": ("Windows", "WinVaultKeyring")},
 }
+_SERVICE: Final = "vectorshift:"
+"""The service name of a key in a keyring, before its API: keys of two APIs cannot be mixed up."""
 _OF_LINUX: Final = {
     "Secret Service": ("SecretService", "Keyring"),
     "KWallet": ("kwallet", "DBusKeyring"),
@@ -220,9 +222,7 @@ _Fields = dict[str, Secret]
 def _file() -> Path:
     path = os.path.expanduser(FILE)  # noqa: PTH111  # pathlib would raise
     if path == FILE:
-        raise CredentialConfigurationError(
-            "HOME is not set, and this user has no home directory.", FILE, "login"
-        )
+        raise _wrong_file("HOME is not set, and this user has no home directory.")
     return Path(path)
 
 
@@ -237,13 +237,11 @@ def _entries() -> dict[str, _Fields]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise _unusable(error, "read") from None
+        raise _wrong_file(f"{FILE} cannot be read: {reason_of(error)}.") from None
     found = _profiles_in(text_of(content))
     del content  # a traceback may show locals
     if isinstance(found, str):
-        raise CredentialConfigurationError(
-            f"{FILE} {found}. Fix it, or remove it and log in again.", FILE, "login"
-        )
+        raise _wrong_file(f"{FILE} {found}. Fix it, or remove it and log in again.")
     return found
 
 
@@ -273,16 +271,16 @@ def _is_profile(name: str, fields: _Fields) -> bool:
 def _check(path: Path, status: os.stat_result) -> None:
     """Raise if a file or its folder is a link, or if somebody else may have written it."""
     if stat.S_ISLNK(status.st_mode):
-        raise _insecure(path, "is a symbolic link. Replace it with the real one.")
+        raise _wrong_file(f"{path} is a symbolic link. Replace it with the real one.")
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
-        raise _insecure(path, f"belongs to another user (uid {status.st_uid}).")
+        raise _wrong_file(f"{path} belongs to another user (uid {status.st_uid}).")
     mode = stat.S_IMODE(status.st_mode)
     most, right = (0o755, "700") if stat.S_ISDIR(status.st_mode) else (0o700, "600")
     if mode & ~most & 0o777:
         cure = f"chmod {right} {quote(str(path))}"
-        raise _insecure(path, f"is open to other users (mode {mode:04o}). Run: {cure}")
+        raise _wrong_file(f"{path} is open to other users (mode {mode:04o}). Run: {cure}")
 
 
 @contextmanager
@@ -304,7 +302,7 @@ def _locked() -> Generator[None, None, None]:
         finally:
             os.close(number)
     except OSError as error:
-        raise _unusable(error, "written") from None
+        raise _wrong_file(f"{FILE} cannot be written: {reason_of(error)}.") from None
 
 
 def _save(entries: Mapping[str, _Fields]) -> None:
@@ -364,18 +362,18 @@ class _Keyring:
 
     def get(self, origin: str) -> Secret | None:
         """Return what is stored for this API, or None."""
-        found = self._do(lambda: self._backend.get_password(_service(origin), self._profile))
+        found = self._do(lambda: self._backend.get_password(_SERVICE + origin, self._profile))
         return None if found is None else Secret(found)
 
     def put(self, origin: str, key: Secret) -> None:
         """Store a key for this API."""
-        self._do(lambda: self._backend.set_password(_service(origin), self._profile, key.reveal()))
+        self._do(lambda: self._backend.set_password(_SERVICE + origin, self._profile, key.reveal()))
 
     def remove(self, origin: str) -> bool:
         """Remove what is stored for this API; return whether there was something."""
         there = self.get(origin) is not None
         if there:
-            self._do(lambda: self._backend.delete_password(_service(origin), self._profile))
+            self._do(lambda: self._backend.delete_password(_SERVICE + origin, self._profile))
         return there
 
     def _do(self, work: Callable[[], T]) -> T:
@@ -388,14 +386,6 @@ class _Keyring:
         else:
             why = f"{self.label} failed ({kind})."
         raise _failed(self._profile, why)
-
-
-def _service(origin: str) -> str:
-    """Return the service name of the keys for one API in a keyring.
-
-    Each API has its own name, so that its keys cannot be mixed up.
-    """
-    return f"vectorshift:{origin}"
 
 
 def _keyring(profile: str, label: str | None = None) -> _Keyring:
@@ -438,10 +428,5 @@ def _failed(name: str, why: str) -> CredentialStoreUnavailableError:
     return CredentialStoreUnavailableError(f"login:{name}: {why}", f"login:{name}", "login")
 
 
-def _insecure(path: Path, why: str) -> CredentialConfigurationError:
-    return CredentialConfigurationError(f"{path} {why}", FILE, "login")
-
-
-def _unusable(error: OSError, done: str) -> CredentialConfigurationError:
-    why = reason_of(error)
-    return CredentialConfigurationError(f"{FILE} cannot be {done}: {why}.", FILE, "login")
+def _wrong_file(text: str) -> CredentialConfigurationError:
+    return CredentialConfigurationError(text, FILE, "login")

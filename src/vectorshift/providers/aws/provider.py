@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift._platform import public
-from vectorshift._platform.arguments import UNSET, Unset, name_arguments
+from vectorshift._platform.arguments import UNSET, Unset, text_with_arguments
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
@@ -163,7 +163,7 @@ class AwsSecretsManagerProvider(BaseProvider):
         """
         answer = self._read(request)
         if isinstance(answer, CredentialError) and self._in_code:
-            name_arguments(answer, PREFIX)
+            answer.message = text_with_arguments(answer.message, PREFIX, {})
         return answer
 
     def _read(self, request: LookupRequest) -> Result:
