@@ -96,9 +96,13 @@ def start(
     """Start a run in the background; return its id and that of its trace."""
     call = yield from _run_call(id, inputs, {**fields, "background": True}, None)
     # the answer arrives soon
-    call = replace(call, patient=False, parse=lambda body: id_in(body, "task_id", *RUN_IDS))
+    call = replace(call, patient=False, parse=_task_of)
     task_id, answer = yield call
     return task_id, text_in(answer, "trace_id")
+
+
+def _task_of(body: object) -> tuple[str, dict[str, Any]]:
+    return id_in(body, "task_id", *RUN_IDS)
 
 
 def bulk_run(
