@@ -66,19 +66,16 @@ class Plan:
 
     Args:
         target: the target. old: the key that is there.
-        new: the key to write; a `Credential` if it is from the previous version.
+        key: the key to write.
+        previous: the previous version, if the key is from there.
         verdict: a sentence that compares what both keys see.
     """
 
     target: RotationTarget
     old: Credential
-    new: Secret | Credential
+    key: Secret
+    previous: Credential | None
     verdict: str
-
-    @property
-    def key(self) -> Secret:
-        """The key to write."""
-        return self.new.secret if isinstance(self.new, Credential) else self.new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,14 +145,16 @@ def prepare(
     Raises:
         RotationError: the key must not be written.
     """
-    chosen = target.previous() if new is None else new
-    key = chosen.secret if isinstance(chosen, Credential) else chosen
-    if new is None and key == old.secret:
-        raise RotationError(
-            f"The version before holds {key} too, so there is no other key to go back to."
-        )
-    verdict = checks.compare(old.secret, key, unverified=options.unverified)
-    return Plan(target=target, old=old, new=chosen, verdict=verdict)
+    previous = None
+    if new is None:
+        previous = target.previous()
+        new = previous.secret
+        if new == old.secret:
+            raise RotationError(
+                f"The version before holds {new} too, so there is no other key to go back to."
+            )
+    verdict = checks.compare(old.secret, new, unverified=options.unverified)
+    return Plan(target=target, old=old, key=new, previous=previous, verdict=verdict)
 
 
 def rotate(plan: Plan, checks: Checks) -> Rotated:
@@ -169,10 +168,8 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
     doubt: CredentialStoreUnavailableError | None = None
     version: str | None = None
     try:
-        if isinstance(plan.new, Credential):
-            version = target.restore(plan.new)
-        else:
-            version = target.write(plan.new)
+        previous = plan.previous
+        version = target.write(key) if previous is None else target.restore(previous)
     except CredentialStoreUnavailableError as error:
         doubt = error
     try:
