@@ -7,7 +7,6 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from functools import cached_property
 from typing import NamedTuple, cast
 
 from vectorshift._platform import public
@@ -172,6 +171,7 @@ class ProviderChain(BaseProvider):
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self._settings: public.Settings | None = None
+        self._hints: BaseProvider | None = None
         usage.look_at(self)
         self._after_fork()
         renew_after_fork(self)
@@ -202,12 +202,12 @@ class ProviderChain(BaseProvider):
         chain._named = frozenset(map(canonical, settings.providers))
         return chain
 
-    @cached_property
+    @property
     def neighbours(self) -> BaseProvider | None:
         """The provider of hints, which is asked last; None if the chain has no settings."""
-        if self._settings is None:
-            return None
-        return cast("BaseProvider", load("vectorshift.chain.hints").HintProvider(self._settings))
+        if self._hints is None and self._settings is not None:
+            self._hints = load("vectorshift.chain.hints").HintProvider(self._settings)
+        return self._hints
 
     def describe(self) -> Description:
         """Return the description of the first provider that is configured."""

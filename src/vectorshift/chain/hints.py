@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,10 +45,13 @@ class HintProvider(BaseProvider):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._idle: list[str] | None = None
 
     def resolve(self, request: LookupRequest) -> Result:
         """Return *not found* with the hints, one a line."""
         settings = self._settings
+        if self._idle is None:
+            self._idle = list(_idle(settings))  # plugins are looked for once
         named = {*map(canonical, settings.providers)}
         asked = named | set(DEFAULT_ORDER if "default" in named else ())
         near = [*self._idle, *_passed_by(settings, asked)]
@@ -59,23 +61,21 @@ class HintProvider(BaseProvider):
             near += _logins(settings)
         return CredentialNotFoundError("\n".join(near))
 
-    @cached_property
-    def _idle(self) -> tuple[str, ...]:
-        """A hint for plugins that are installed and not named. They are looked for once."""
-        settings = self._settings
-        try:
-            found = () if settings.disable_plugins else available()
-        except CredentialConfigurationError:
-            return ()
-        named = {*map(canonical, settings.providers)}
-        idle = [each for each in found if not each.problem and each.name not in named]
-        if not idle:
-            return ()
+
+def _idle(settings: Settings) -> Iterator[str]:
+    """Yield a hint for plugins that are installed and not named."""
+    try:
+        found = () if settings.disable_plugins else available()
+    except CredentialConfigurationError:
+        return
+    named = {*map(canonical, settings.providers)}
+    idle = [each for each in found if not each.problem and each.name not in named]
+    if idle:
         origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
         names = ",".join([*settings.providers, idle[0].name])
-        return (
+        yield (
             f"Nearby: installed and not named: {origins}. To ask one as well:"
-            f" VECTORSHIFT_PROVIDERS={names}",
+            f" VECTORSHIFT_PROVIDERS={names}"
         )
 
 
