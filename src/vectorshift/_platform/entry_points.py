@@ -53,16 +53,10 @@ def available() -> tuple[PluginEntry, ...]:
         CredentialConfigurationError: the entry points of a distribution cannot be read.
     """
     found = _scan()
-    if isinstance(found, str):
-        raise CredentialConfigurationError(
-            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
-            " damaged."
-        )
     return tuple(each._replace(problem=_problem(each, found)) for each in found)
 
 
-def _scan() -> list[PluginEntry] | str:
-    """Return the plugins, or the name of a distribution whose entry points cannot be read."""
+def _scan() -> list[PluginEntry]:
     from importlib.metadata import distributions
 
     found: set[tuple[str, str, str, str]] = set()
@@ -78,7 +72,11 @@ def _scan() -> list[PluginEntry] | str:
         except RecursionError:
             raise
         except Exception:
-            return " ".join(_about(each)).rstrip()
+            damaged = " ".join(_about(each)).rstrip()
+            raise CredentialConfigurationError(
+                "The installed packages cannot be searched for plugins: entry_points.txt of "
+                f"{damaged} is damaged."
+            ) from None
         if mine:
             first = _first_of_its_name(each)
             if first is each or first.read_text("entry_points.txt") == text:

@@ -214,12 +214,12 @@ class EnvProvider(BaseProvider):
         return self.keyed(text, self._file_source)
 
     def _unreadable(self, error: OSError) -> CredentialError:
-        if self._named is not None:
+        if self._named is not None or self._systemd is None:
             return unreadable(error, self._given, source=self._file_source, provider=self.name)
         if isinstance(error, FileNotFoundError):
             return self.not_found(
                 f"{self.variable} is not set, and {self._systemd} does not exist."
-                f"{self._named_otherwise()}",
+                f"{_named_otherwise(self._systemd)}",
                 self._source,
             )
         fix = (
@@ -228,19 +228,18 @@ class EnvProvider(BaseProvider):
         )
         return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
 
-    def _named_otherwise(self) -> str:
-        """Return a hint if systemd's folder has a file with a similar name, else an empty text."""
-        if self._systemd is None:
-            return ""
-        name, there = self._systemd.name, list[str]()
-        with suppress(OSError):
-            there = sorted(each.name for each in self._systemd.parent.iterdir())
-        near = [each for each in there if means_key(each) or canonical(each) == canonical(name)]
-        return f" There is {near[0]}: call the credential {name}." if near else ""
-
     def _wrong_file(self, flaw: str) -> CredentialConfigurationError:
         source = self._file_source
         return CredentialConfigurationError(f"{source} {flaw}", source=source, provider=self.name)
+
+
+def _named_otherwise(credential: Path) -> str:
+    """Return a hint if systemd's folder has a file with a similar name, else an empty text."""
+    name, there = credential.name, list[str]()
+    with suppress(OSError):
+        there = sorted(each.name for each in credential.parent.iterdir())
+    near = [each for each in there if means_key(each) or canonical(each) == canonical(name)]
+    return f" There is {near[0]}: call the credential {name}." if near else ""
 
 
 _TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}{{ end }}'

@@ -51,7 +51,6 @@ _OTHER_SOURCES = (
     "VECTORSHIFT_AWS_PARAMETER",
 )
 """Settings that lead to another source, and are ignored if a profile is named."""
-_NAME_ANOTHER = "Name a file that exists, or unset it."
 _OF_A_PLUGIN = "If it belongs to a plugin, name the plugin in VECTORSHIFT_PROVIDERS."
 _KEY = "VECTORSHIFT_API_KEY"
 _NOT_FIELDS = (_KEY, _ENV_FILE)
@@ -192,9 +191,7 @@ def _named_file(env_file: str | None) -> Assignments:
     except OSError as error:
         flaw, fix = reason_of(error), "Name a file that this process can read, or unset it."
         if isinstance(error, FileNotFoundError):
-            fix = unexpanded(env_file) or _NAME_ANOTHER
-    except ValueError:
-        flaw, fix = "no file can have this name", _NAME_ANOTHER
+            fix = unexpanded(env_file) or "Name a file that exists, or unset it."
     if text is None:
         raise CredentialConfigurationError(
             f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. {fix}",
