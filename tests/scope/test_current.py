@@ -496,6 +496,22 @@ def test_using_is_no_decorator() -> None:
 
 
 @pytest.mark.usefixtures("forgotten")
+def test_a_block_that_is_never_entered_warns_that_it_has_no_effect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(TypeError):
+        using(None)
+    with using(A):
+        pass
+    gc.collect()
+    assert caplog.messages == []
+    using(A)
+    gc.collect()
+    (told,) = caplog.messages
+    assert told.startswith("vectorshift.using(...) without `with` has no effect: ")
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_a_chain_that_is_falsy_is_still_the_one_of_the_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -35,6 +35,7 @@ from vectorshift.scope.configuration import Configured, ForwardingProvider, fail
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from vectorshift.client.handle import Handle
     from vectorshift.settings import Settings
@@ -362,6 +363,8 @@ class using(StaysInProcess):  # lower case: it reads as a statement
         RuntimeError: the block ends in another task or thread than it began in.
     """
 
+    _has_effect = True
+
     def __init__(self, credentials: Any) -> None:
         try:
             provider = as_provider(credentials)
@@ -369,8 +372,10 @@ class using(StaysInProcess):  # lower case: it reads as a statement
             del credentials  # bytes, perhaps: a traceback may show locals
         self._provider = provider.resolved()
         self._entries: list[weakref.ref[_Entry]] = []
+        self._has_effect = False
 
     def __enter__(self) -> CredentialProvider:
+        self._has_effect = True
         entry = _Entry(self)
         self._entries.append(weakref.ref(entry, self._forget))
         _in_block.set(_Block(entry, self._provider, _in_block.get()))
@@ -378,6 +383,14 @@ class using(StaysInProcess):  # lower case: it reads as a statement
 
     def __exit__(self, *_: object) -> None:
         _in_block.set(_without(self, _in_block.get()))
+
+    def __del__(self, _is_ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not self._has_effect and not _is_ending():
+            log_safely(
+                logging.WARNING,
+                "vectorshift.using(...) without `with` has no effect: calls use the credentials"
+                " that they used before.",
+            )
 
     def _forget(self, entry: weakref.ref[_Entry]) -> None:
         self._entries.remove(entry)
