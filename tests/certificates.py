@@ -28,9 +28,10 @@ class Authority:
     Args:
         folder: where its files go: `ca.pem`, which a client may trust, and the server's own.
         expired: whether the server's certificate ended a moment ago.
+        for_clients: whether the certificate is for clients, not for servers.
     """
 
-    def __init__(self, folder: Path, *, expired: bool = False) -> None:
+    def __init__(self, folder: Path, *, expired: bool = False, for_clients: bool = False) -> None:
         self.file = folder / "ca.pem"
         key, ours = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's CA")])
@@ -45,12 +46,15 @@ class Authority:
             x509.DNSName("localhost"),
             x509.DNSName("api.example.test"),
         ]
+        purpose = (
+            ExtendedKeyUsageOID.CLIENT_AUTH if for_clients else ExtendedKeyUsageOID.SERVER_AUTH
+        )
         server = (
             _builder(name, x509.Name([]), ours, key)
             .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .not_valid_after(_now() + datetime.timedelta(minutes=-1 if expired else 1440))
         )
         self.file.write_bytes(

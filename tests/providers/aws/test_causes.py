@@ -211,7 +211,10 @@ def test_a_server_that_is_not_trusted_gets_no_request(
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.origin)
         error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialConfigurationError
-    assert "AWS_CA_BUNDLE" in str(error)
+    assert (
+        "(SSLError: unable to get local issuer certificate). If a proxy signs it, set AWS_CA"
+        in (str(error))
+    )
     assert server.received == []
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,12 +148,14 @@ def test_a_source_that_may_be_passed_over_is_not_waited_for(tiny: MakeTiny) -> N
         assert len(server.seen) == 3
 
 
-def test_a_retry_after_beyond_the_time_is_handed_on(tiny: MakeTiny) -> None:
-    with tiny(429, "{}", {"Retry-After": "4"}) as server:
+@pytest.mark.parametrize("as_date", [False, True])
+def test_a_retry_after_beyond_the_time_is_handed_on(as_date: bool, tiny: MakeTiny) -> None:
+    after = formatdate(time.time() + 41, usegmt=True) if as_date else "40"
+    with tiny(429, "{}", {"Retry-After": after}) as server:
         answer = VaultProvider("vs", addr=server.address, token=TOKEN).resolve(soon(2))
         assert len(server.seen) == 1
     assert isinstance(answer, UNAVAILABLE)
-    assert answer.retry_after == 4
+    assert answer.retry_after == pytest.approx(40, abs=1)
 
 
 LOGIN, READ = "/v1/auth/approle/login", "/v1/secret/data/vs"

@@ -16,7 +16,7 @@ from vectorshift.providers.vault import VaultProvider
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.providers.vault.conftest import Failure, MakeProvider
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
 
@@ -231,6 +231,13 @@ def test_a_missing_field_lists_the_names_of_the_others(
     assert "token, user" in said
     assert "field=" in said
     assert KEY not in said
+
+
+def test_a_version_without_data_is_of_kv_version_2(tiny: MakeTiny, failure: Failure) -> None:
+    body = {"data": {"data": None, "metadata": {"version": 1}}}
+    with tiny(200, json.dumps(body)) as server:
+        vault = VaultProvider("vs", addr=server.address, token="t")
+        assert "Its fields are: none" in failure(vault, errors.CredentialConfigurationError)
 
 
 @pytest.mark.parametrize("value", [12345678, None, True, ["vs"], {"a": "b"}])

@@ -512,7 +512,7 @@ def test_certificates_that_are_no_pem_are_named_by_their_variable(user: User) ->
     assert "VAULT_CACERT_BYTES: should be the name of a file or folder, or the text of" in said
     user.sets(VAULT_CACERT_BYTES="-----BEGIN CERTIFICATE-----\\nbm8gcGVt")
     said = user.is_told_by_settings("bm8gcGVt")
-    assert "VAULT_CACERT_BYTES: the text holds no certificate in PEM." in said
+    assert r"the text holds a malformed certificate. Replace each \n by a line break." in said
 
 
 # --- When it is read ------------------------------------------------------------------------------

@@ -152,6 +152,15 @@ def test_an_answer_that_is_nested_too_deep_is_no_answer_of_vault(
         assert "is not Vault" in failure(vault, errors.CredentialStoreUnavailableError)
 
 
+def test_an_answer_that_is_cut_off_within_its_body_is_unavailable(
+    tiny: MakeTiny, failure: Failure
+) -> None:
+    no_length = {"Content-Length": "", "Connection": "close"}
+    with tiny(200, '{"data": {"data": {"api_k', no_length) as server:
+        vault = VaultProvider("vs", addr=server.address, token=TOKEN)
+        assert "was cut off" in failure(vault, errors.CredentialStoreUnavailableError)
+
+
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_unverified_tls_has_to_be_asked_for_and_warns(
     tls_bao: OpenBaoServer, caplog: pytest.LogCaptureFixture, provider: MakeProvider

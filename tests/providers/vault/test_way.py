@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.certificates import Authority
+from tests.faults import FaultServer, answer
 from tests.providers.patience import patience
 from tests.providers.vault.stand_ins import BaoSide, role
 
@@ -209,6 +210,16 @@ def test_a_ca_may_be_a_file_a_folder_of_plain_files_or_a_text(
     given = {"VECTORSHIFT_VAULT_PATH": "vs", "VAULT_ADDR": address, "VAULT_TOKEN": "t"}
     vault = loaded(**given, **variables)
     assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_a_certificate_that_is_not_for_a_server_is_no_fault_of_the_ca(
+    tmp_path: Path, failure: Failure
+) -> None:
+    authority = Authority(tmp_path, for_clients=True)
+    with FaultServer(answer(200, BODY.encode()), tls=authority.context) as server:
+        vault = VaultProvider("vs", addr=server.origin, token="t", cacert=str(authority.file))
+        said = failure(vault, WRONG)
+    assert re.search(r"is not accepted \(unsu\w+ certificate purpose\)\. Issue it again", said)
 
 
 def test_the_name_in_the_certificate_may_be_another_than_that_of_the_address(

@@ -244,9 +244,11 @@ def outcome(
     if login:
         meaning = _OF_LOGIN.get(meaning, meaning)
     said = fields.get("error_msg", "") + fields.get("error", "")
+    why = re.search(r"certificate verify failed: ([A-Za-z][A-Za-z -]*[a-z])", said)
     status = re.search(r"(?:response|Tunnel connection failed:) (\d{3})\b", said)
     about = {
         "code": type(error).__name__,
+        "why": f": {why[1]}" if why else "",
         "status": f", HTTP {status[1]}" if status else "",
         "host": _host(fields.get("endpoint_url", "")),
         "files": _unread_files(),

@@ -309,8 +309,8 @@ BY_CLASS = {
             "SSLError",
             Meaning(
                 CredentialConfigurationError,
-                "the TLS certificate of AWS in {place.where} cannot be verified ({code}). If a "
-                "proxy signs it, set AWS_CA_BUNDLE to the file of its CA.",
+                "the TLS certificate of AWS in {place.where} cannot be verified ({code}{why}). If "
+                "a proxy signs it, set AWS_CA_BUNDLE to the file of its CA.",
             ),
         ),
         ("ResponseParserError", BAD_ENDPOINT),

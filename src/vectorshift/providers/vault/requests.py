@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift.credentials.values import Secret
+from vectorshift.errors.bodies import seconds
 from vectorshift.providers.vault.classify import Reply, as_object
 from vectorshift.providers.vault.tls import UnusableError, tls_failure
 
@@ -316,15 +317,13 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
         body = as_object(json.loads(content))
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
         body = None
-    try:
-        retry_after = max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        retry_after = None
+        if response.status == 200 and content.startswith(b"{"):
+            return TransportFailure(reason="the answer was cut off.", transient=True)
     return Reply(
         status=response.status,
         body=body,
         plain_http=response.status == 400 and re.search(_PLAIN_HTTP, content[:1000]) is not None,
-        retry_after=retry_after,
+        retry_after=seconds(response.headers.get("Retry-After")),
         date=_date(response.headers.get("Date", "")),
         is_standby=is_standby,
     )

@@ -81,7 +81,11 @@ def _load_text(context: ssl.SSLContext, text: str, what: str) -> None:
     try:  # Python raises TypeError for names outside ASCII in the comments of a bundle
         context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
     except (ssl.SSLError, ValueError):  # ValueError: an empty text
-        raise UnusableError(f"{what} holds no certificate in PEM.") from None
+        flaw = "holds no certificate in PEM."
+        if f"{_PEM} CERTIFICATE" in text:
+            fix = r" Replace each \n by a line break." if r"\n" in text else ""
+            flaw = f"holds a malformed certificate.{fix}"
+        raise UnusableError(f"{what} {flaw}") from None
 
 
 def _text_of(file: Path, what: str) -> str:
@@ -159,6 +163,9 @@ _NAME: Final = (
 )
 
 
+_NO_ISSUER: Final = (2, 18, 19, 20, 21)
+
+
 def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) -> str:
     """Return why the server's certificate is not accepted, by the codes of X509_verify_cert."""
     code = cast("int | None", getattr(error, "verify_code", None))
@@ -170,10 +177,16 @@ def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) 
             f"TLS failed: the server's certificate, or one that signed it, {when}. Renew it, or "
             "check the clock of this machine."
         )
+    if code is not None and code not in _NO_ISSUER:
+        return (
+            "TLS failed: the server's certificate, or one that signed it, is not accepted"
+            f" ({error.verify_message}). Issue it again for a TLS server."
+        )
     if arguments.cacert:
         return (
             "TLS failed: the server's certificate is not signed by the CA that"
-            " VECTORSHIFT_VAULT_CACERT names. Name the CA that signed it."
+            " VECTORSHIFT_VAULT_CACERT names. Name the CA that signed it. If there is a CA between,"
+            " the server must send its certificate."
         )
     bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     unused = next((f" {name} is not used." for name in bundles if os.environ.get(name)), "")

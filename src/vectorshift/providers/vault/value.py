@@ -25,8 +25,8 @@ def read_key(reply: Reply, ref: SecretRef) -> Result:
     """Return the credential in a successful reply, or the error that says what is wrong."""
     fields, version, expires_at = reply.data, None, None
     if ref.kv_version == 2:
-        metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
-        if metadata is None or inner is None:
+        metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data") or {})
+        if metadata is None or inner is None or "data" not in fields:
             return ref.wrong(
                 "the answer is not from KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
             )
