@@ -99,24 +99,20 @@ def test_a_child_does_not_wait_for_the_work_of_its_parent() -> None:
         gate.wait(30)
         return os.getpid()
 
-    shared = SharedWork(work)
-    parent = threading.Thread(target=lambda: asyncio.run(_join(shared)))
+    shared = SharedWork[int]()
+    parent = threading.Thread(target=lambda: asyncio.run(shared.ajoin(work)))
     parent.start()
     assert arrived.acquire(timeout=10)
 
     def in_the_child() -> bool:
         gate.set()
-        return asyncio.run(_join(shared)) == os.getpid()
+        return asyncio.run(shared.ajoin(work)) == os.getpid()
 
     try:
         assert succeeds_in_a_child(in_the_child)
     finally:
         gate.set()
         parent.join()
-
-
-async def _join(shared: SharedWork[int]) -> int:
-    return await shared.ajoin()
 
 
 # --- What is seen, and what is left ---

@@ -146,6 +146,44 @@ def test_what_is_configured_while_files_are_read_is_for_the_next_call(
     assert organisations(api) == ["environment"]
 
 
+class SlowSettings(Settings):
+    """Settings that take long to read, as those on a busy disk do."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "allow_http":
+            READING.set()
+            assert GO_ON.wait(20)
+        return super().__getattribute__(name)
+
+
+READING, GO_ON = threading.Event(), threading.Event()
+
+
+def test_an_async_call_after_configure_joins_nothing_that_began_before_it(
+    api: FakeVectorShift,
+) -> None:
+    for event in (READING, GO_ON):
+        event.clear()
+    vectorshift.configure(
+        settings=SlowSettings(base_url=api.base_url), credentials=api.create_key(org="old")
+    )
+
+    async def main() -> None:
+        async with AsyncVectorShift() as client:
+            before = asyncio.create_task(client.request("GET", "/pipelines"))
+            assert await asyncio.to_thread(READING.wait, 20)
+            vectorshift.configure(
+                settings=Settings(base_url=api.base_url), credentials=api.create_key(org="new")
+            )
+            await client.request("GET", "/pipelines")
+            assert organisations(api) == ["new"]
+            GO_ON.set()
+            await before
+
+    asyncio.run(main())
+    assert organisations(api) == ["new", "old"]
+
+
 def test_a_failure_of_the_first_attempt_is_the_one_that_is_told(
     api: FakeVectorShift, send: Any
 ) -> None:

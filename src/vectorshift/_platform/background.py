@@ -177,23 +177,23 @@ class _Woken:
 class SharedWork(Generic[T]):
     """Blocking work in a thread of its own. Async callers that come while it runs share its result.
 
-    Args:
-        work: what to run, without the context variables of the callers.
+    The work runs without the context variables of the callers.
     """
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
+    def __init__(self) -> None:
         self._task: BackgroundTask[T] | None = None
+        self._purpose: object = None
 
-    async def ajoin(self) -> T:
-        """Join the running work, or start it. Return its result, or raise its error.
+    async def ajoin(self, work: Callable[[], T], purpose: object = None) -> T:
+        """Join the work that runs for the same purpose, or start this. Return its result, or raise
+        its error.
 
         Raises:
             CredentialStoreUnavailableError: no thread can be started.
         """
         task = self._task
-        if task is None or not task.running:
-            task = self._task = BackgroundTask(self._work)
+        if task is None or not task.running or self._purpose is not purpose:
+            self._purpose, self._task = purpose, (task := BackgroundTask(work))
         await task.start().wait_async(None)
         return task.result()
 

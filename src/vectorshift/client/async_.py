@@ -16,7 +16,7 @@ from vectorshift._platform.frames import astrip_library_frames, stripped
 from vectorshift._platform.public import Self
 from vectorshift._platform.urls import DIRECT
 from vectorshift.client.call import Call
-from vectorshift.client.engine import CallState, adrive
+from vectorshift.client.engine import CallState, Setup, adrive
 from vectorshift.client.handle import Handle
 from vectorshift.client.stream import AsyncStream
 from vectorshift.client.uploads import Files
@@ -109,14 +109,20 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
         state = await self._begin(call, streamed=True)
         return AsyncStream(state, await adrive(state.steps(io)))
 
-    def _make(self) -> Any:
+    def _make(self) -> Setup:
         load_ahead()
         return super()._make()
 
+    async def _set_up(self) -> Setup:
+        """Return what calls need; made once for calls that come together under one configuration.
+
+        A call after `configure()` must not join what began before it: that has the old key.
+        """
+        made = self._setup_or_none()
+        return made or await self._making.ajoin(self._make, self._configured.current)
+
     async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
-        return self._state(
-            self._setup_or_none() or await self._making.ajoin(), call, streamed=streamed
-        )
+        return self._state(await self._set_up(), call, streamed=streamed)
 
     def _lease(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Lease an httpx client for one request, in an `async with` block."""
@@ -127,7 +133,7 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
 
     async def aprepare(self) -> None:
         """Read settings and certificates ahead of the first call. Contacts nothing."""
-        setup = self._setup_or_none() or await self._making.ajoin()
+        setup = await self._set_up()
         async with self._connections.aacquire(setup.route):
             pass
 

@@ -85,7 +85,7 @@ class Handle(StaysInProcess, Generic[H]):
         )
         self._base_url = None if base_url is None else _url(base_url)
         self._made: Setup | None = None
-        self._making = SharedWork(self._make)
+        self._making: SharedWork[Setup] = SharedWork()
         self._stays = False
 
     def pinned(self) -> Self:
@@ -98,7 +98,7 @@ class Handle(StaysInProcess, Generic[H]):
         if self._stays:
             return self
         twin = copy.copy(self)
-        twin._stays, twin._made, twin._making = True, None, SharedWork(twin._make)
+        twin._stays, twin._made, twin._making = True, None, SharedWork()
         twin._configured, mine = self._configured.current, self._provider
         twin._provider = mine.pin() if isinstance(mine, DefaultScope) else mine
         return twin

@@ -6,7 +6,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from math import inf
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from vectorshift._platform.background import SharedWork, arun_blocking
 from vectorshift._platform.copying import StaysInProcess
@@ -132,11 +132,10 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
         )
         if answer is not None:
             return answer
-        work = SharedWork(lambda: self.resolve(DEFAULT_REQUEST))
-        shared = vars(self).setdefault("_looking", work)
+        shared: SharedWork[Result] = vars(self).setdefault("_looking", SharedWork())
         try:
             if request.rejected is None and not request.forced:
-                return cast("Result", await shared.ajoin())
+                return await shared.ajoin(lambda: self.resolve(DEFAULT_REQUEST))
             return await arun_blocking(lambda: self.resolve(request))
         except CredentialStoreUnavailableError:
             return no_thread(self)

@@ -92,7 +92,7 @@ class Configured(ForwardingProvider):
         self._settings = settings or read
         self._chain: ProviderChain | None = None
         self.found: tuple[Configured | None, BaseProvider | None] = (None, None)
-        self._building = SharedWork(self.resolved)
+        self._building: SharedWork[BaseProvider] = SharedWork()
         self._after_fork()
         renew_after_fork(self)
 
@@ -189,7 +189,7 @@ class Configured(ForwardingProvider):
         while (provider := self.resolved_or_none()) is None:
             if being_made():  # a provider that is being made asks for a key: do not wait for it
                 return self.resolved()
-            await self._building.ajoin()
+            await self._building.ajoin(self.resolved, self._of_process)
         return provider
 
     def close(self) -> None:
