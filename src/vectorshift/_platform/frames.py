@@ -21,6 +21,7 @@ __all__ = [
     "astrip_library_frames",
     "callers_own",
     "raise_callers_own",
+    "related",
     "strip_library_frames",
     "stripped",
 ]
@@ -90,7 +91,7 @@ def stripped(error: BaseException, before: BaseException | None) -> BaseExceptio
 
 
 def _strip(error: BaseException, before: BaseException | None) -> None:
-    found = list(_related(error, {id(before)}))
+    found = list(related(error, {id(before)}))
     theirs: set[int] = set()
     for each in found:
         trace = each.__traceback__
@@ -119,8 +120,8 @@ def _strip(error: BaseException, before: BaseException | None) -> None:
         each.__context__, each.__suppress_context__ = context, suppresses
 
 
-def _related(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an error, its causes and contexts, and the members of groups."""
+def related(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
+    """Yield an error, its causes and contexts, and the members of groups, without those seen."""
     left: list[Any] = [error]
     while left:
         each = left.pop()
@@ -160,7 +161,7 @@ def callers_own(error: Exception) -> BaseException | None:
     """
     if isinstance(error, _NO_ROOM):
         return error
-    for each in _related(error, set()):
+    for each in related(error, set()):
         entries = list(_entries(each.__traceback__))
         if not entries or _stays(entries[0]):
             continue

@@ -321,12 +321,14 @@ class CachingProvider(BaseProvider):
         if request.rejected is not None:
             return self._after_rejection(answer, request.rejected)
         with self._lock:
-            state, kept = self._state, self._in_use()
-        if request.forced and not isinstance(answer, Credential):
-            return answer
-        if kept is None or (isinstance(answer, Credential) and answer is not state.credential):
-            return answer
-        return answer if passed(state.usable_until, self._now()) else kept
+            newest, kept = self._state.credential, self._usable()
+        is_final = answer is not newest if isinstance(answer, Credential) else request.forced
+        return answer if is_final or kept is None else kept
+
+    def _usable(self) -> Credential | None:
+        """Return the key to use while the store fails, or None."""
+        kept = self._in_use()
+        return None if passed(self._state.usable_until, self._now()) else kept
 
     def _after_rejection(self, answer: Result, rejected: Credential) -> Result:
         """Return the answer for a request with a rejected key: a newer key, or the previous one."""
@@ -340,10 +342,7 @@ class CachingProvider(BaseProvider):
 
     def _inside_refresh(self) -> Result:
         """Return the answer for code that runs in the refresh itself."""
-        state, kept = self._state, self._in_use()
-        if kept is not None and not passed(state.usable_until, self._now()):
-            return kept
-        return self._unavailable(
+        return self._usable() or self._unavailable(
             "was asked for its key from inside its own read, perhaps by a log handler. Such code "
             "gets the cached key, and none is cached."
         )

@@ -6,7 +6,7 @@ import sys
 from enum import Enum
 from typing import Final, NamedTuple
 
-from vectorshift._platform.frames import callers_own
+from vectorshift._platform.frames import callers_own, related
 from vectorshift.credentials.redact import redact
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError
 from vectorshift.transport.http import httpx, secrets_of
@@ -147,7 +147,7 @@ def _address(request: httpx.Request | None) -> str:
 
 def _reason(error: Exception, request: httpx.Request | None, has_proxy: bool) -> tuple[str, bool]:
     """Return the reason, without a secret, and whether every attempt would fail like this."""
-    flaw = _tls_error(error)
+    flaw = next((each for each in related(error, set()) if isinstance(each, ssl.SSLError)), None)
     if isinstance(flaw, ssl.SSLCertVerificationError):
         return _untrusted(flaw), True
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
@@ -209,13 +209,6 @@ def _is_unsent(error: Exception, request: httpx.Request) -> bool:
     if not isinstance(error, _UNSENT):
         return False
     return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
-
-
-def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Return the error of TLS that caused this error, if there is one."""
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _stripped(error: httpx.HTTPError, about: str) -> httpx.HTTPError:
