@@ -22,6 +22,7 @@ from vectorshift._platform.files import read_small, reason_of, sync_folder, text
 from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, origin
+from vectorshift.credentials.guard import unwrap
 from vectorshift.credentials.values import Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -135,10 +136,8 @@ def read_profile(name: str) -> tuple[Profile, Secret]:
         text = _keyring(name, profile.keyring).get(profile.origin)
         if text is None:
             raise _wrong(name, f"{profile.keyring} has no key for it. Store one: {again}")
-    key = parse_key("" if text is None else text.reveal(), source=f"login:{name}", provider="login")
-    if isinstance(key, CredentialError):
-        raise key
-    return profile, key
+    plain = text or Secret("")
+    return profile, unwrap(parse_key(plain.reveal(), source=f"login:{name}", provider="login"))
 
 
 def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Profile:
