@@ -86,6 +86,20 @@ def test_at_a_terminal_it_asks_without_an_echo_and_names_another_address_first(
     assert "VECTORSHIFT_PROFILE=default, or --profile default, or VECTORSHIFT_PROVIDERS" in shown
 
 
+@pytest.mark.parametrize(
+    ("typed", "end"), [("\x1b[200~{key}\x1b[201~", 0), ("\x16\x16", 3), (" {key}\t", 0)]
+)
+def test_a_key_may_be_pasted_as_a_terminal_marks_it(
+    key: str, here: dict[str, str], typed: str, end: int
+) -> None:
+    answers = {"API key (it is not shown): ": typed.format(key=key)}
+    shown, code = on_terminal(["auth", "login", "--file"], environment(**here), answers=answers)
+    assert code == end
+    assert key not in shown
+    told = " ".join(shown.split())
+    assert ("the prompt got a control character. Paste as this terminal does" in told) is (end == 3)
+
+
 def test_without_a_keyring_it_says_so_before_it_asks_and_takes_no_file_instead(
     key: str, here: dict[str, str], tmp_path: Path
 ) -> None:
