@@ -52,7 +52,7 @@ class Reply:
 
     Args:
         status: the HTTP status.
-        body: the JSON object of the body, or None. Not printed, as it may hold a secret.
+        body: the JSON object of the body, or an empty one. Not printed, as it may hold a secret.
         plain_http: whether the server complained of plain HTTP on a TLS port.
         retry_after: seconds to wait as the server asked, or None.
         date: the time of the reply by the server's clock, or None.
@@ -60,7 +60,7 @@ class Reply:
     """
 
     status: int
-    body: dict[str, Any] | None = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
     plain_http: bool = False
     retry_after: float | None = None
     date: datetime | None = None
@@ -77,7 +77,7 @@ class Reply:
         """Return whether a refusal is from Vault. That of a gateway in between has no list of
         errors.
         """
-        return isinstance((self.body or {}).get("errors"), list)
+        return isinstance(self.body.get("errors"), list)
 
     @property
     def rejects_token(self) -> bool:
@@ -89,12 +89,17 @@ class Reply:
     @property
     def data(self) -> dict[str, Any]:
         """The `data` of the body, or an empty object."""
-        return as_object((self.body or {}).get("data")) or {}
+        return as_object(self.body.get("data")) or {}
+
+    @property
+    def auth(self) -> dict[str, Any]:
+        """The `auth` of the body, which has a token, or an empty object."""
+        return as_object(self.body.get("auth")) or {}
 
     @property
     def is_gap(self) -> bool:
         """Return whether Vault says that there is no secret."""
-        return self.status == 404 and (self.body or {}).get("errors") == []
+        return self.status == 404 and self.body.get("errors") == []
 
     def says(self, words: str) -> bool:
         """Return whether one of the server's errors is exactly `words`: others may quote a path."""
@@ -116,7 +121,7 @@ class Reply:
         return any(warning.startswith(start) for warning in self._texts("warnings"))
 
     def _texts(self, name: str) -> list[str]:
-        texts = (self.body or {}).get(name)
+        texts = self.body.get(name)
         return (
             [str(each) for each in cast("list[object]", texts)] if isinstance(texts, list) else []
         )
@@ -217,14 +222,14 @@ def classify_read(
         second_login: whether that login followed a 403 for the token before it.
         used_up: whether the server no longer knew the token after this reply.
     """
-    if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
+    if reply.status == 200 and as_object(reply.body.get("data")) is not None:
         return None
-    if reply.status == 200 and as_object((reply.body or {}).get("wrap_info")):
+    if reply.status == 200 and as_object(reply.body.get("wrap_info")):
         return ref.denied(
             "the server wraps its answer, as where a control group has to approve each read. "
             "Give the service a policy without one."
         )
-    if reply.status == 404 and reply.body is not None:
+    if reply.status == 404:
         return _classify_404(reply, ref, mount, other)
     if not is_denied(reply):
         return _classify_status(reply, ref)
@@ -356,10 +361,9 @@ def classify_login(
         fix: the advice if the server knows the method, but does not accept the identity.
         namespace: the namespace of the login, or None for the root namespace.
     """
-    auth = as_object((reply.body or {}).get("auth")) or {}
-    if reply.status == 200 and auth.get("client_token"):
+    if reply.status == 200 and reply.auth.get("client_token"):
         return None
-    if reply.status == 200 and auth.get("mfa_requirement"):
+    if reply.status == 200 and reply.auth.get("mfa_requirement"):
         return ref.denied(
             "the server asks for a second factor, which a service cannot give. Leave the auth "
             "method or the entity out of the login enforcement (identity/mfa/login-enforcement), "
@@ -422,7 +426,6 @@ def _classify_404(
     reply: Reply, ref: SecretRef, mount: Mount | None, other: Mount | None
 ) -> CredentialError:
     """Tell a missing secret from a deleted version, a missing mount and another KV version."""
-    body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
     if metadata.get("destroyed") is True or metadata.get("deletion_time"):
         if not _is_gone(metadata, reply.date):
@@ -440,7 +443,7 @@ def _classify_404(
     if not reply.is_of_vault:
         return _classify_status(reply, ref)
     hint = _path_hint(ref, other)
-    if body["errors"]:
+    if reply.body["errors"]:
         return ref.wrong(
             f"no KV engine is mounted at '{ref.mount}'. "
             + (hint or "Check VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE.")

@@ -162,9 +162,9 @@ class MountedLogin(Login):
         flaw = classify_login(reply, ref, fix, namespace=requests.auth_namespace)
         if flaw is not None:
             raise flaw
-        auth = (reply.body or {})["auth"]
-        token = _checked_token(str(auth["client_token"]), "The server's answer to the login", ref)
-        return TokenLease.granted(token, auth)
+        text = str(reply.auth["client_token"])
+        token = _checked_token(text, "The server's answer to the login", ref)
+        return TokenLease.granted(token, reply.auth)
 
     def explain(self, reply: Reply, payload: Payload) -> str:
         """Return the likely reason if the server refuses the login."""

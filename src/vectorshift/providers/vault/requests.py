@@ -314,9 +314,9 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
     if response.status == 200 and not content:  # it was cut off within its headers
         return TransportFailure(reason="the answer is empty: it was cut off.", transient=True)
     try:
-        body = as_object(json.loads(content))
+        body = as_object(json.loads(content)) or {}
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
-        body = None
+        body = {}
         if response.status == 200 and content.startswith(b"{"):
             return TransportFailure(reason="the answer was cut off.", transient=True)
     return Reply(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from vectorshift._platform.clock import Instant, elapsed
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -257,9 +256,8 @@ class CurrentToken:
         before = self._now()
         with suppress(CredentialError):
             reply = requests.post("/v1/auth/token/renew-self", {}, lease.token)
-            auth = as_object((reply.body or {}).get("auth"))
-            if reply.status == 200 and auth:
-                return replace(lease.renewed(auth), since=before)
+            if reply.status == 200 and reply.auth:
+                return replace(lease.renewed(reply.auth), since=before)
         return lease
 
     def _now(self) -> Instant:
