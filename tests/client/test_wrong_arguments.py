@@ -13,8 +13,10 @@ from vectorshift import (
     CachingProvider,
     CredentialAuth,
     CredentialProvider,
+    ExplicitProvider,
     ProviderChain,
     VectorShift,
+    httpx2_auth,
 )
 from vectorshift.client.default import PinnedClients, async_client, sync_client
 
@@ -45,6 +47,45 @@ def test_a_key_in_a_wrong_place_is_in_no_frame_of_the_error(
 ) -> None:
     with pytest.raises(TypeError) as caught:
         call()
+    assert KEY not in shown(caught.value)
+
+
+class Holder:
+    """An object of the caller's that shows its key."""
+
+    def __repr__(self) -> str:
+        return f"Holder({KEY})"
+
+
+@pytest.mark.parametrize("wrong", [KEY.encode(), [KEY], {"key": KEY}, Holder()], ids=type)
+@pytest.mark.parametrize(
+    "call",
+    [
+        VectorShift,
+        AsyncVectorShift,
+        vectorshift.using,
+        CachingProvider,
+        ExplicitProvider,
+        lambda wrong: vectorshift.configure(credentials=wrong),
+        lambda wrong: CredentialAuth(wrong, origin="https://api.example.com"),
+        lambda wrong: httpx2_auth(wrong, origin="https://api.example.com"),
+    ],
+    ids=["sync", "async", "using", "cache", "explicit", "configure", "auth", "httpx2"],
+)
+def test_what_cannot_be_a_key_is_in_no_frame_of_the_error(
+    call: Callable[[Any], object], wrong: object, shown: Callable[[BaseException], str]
+) -> None:
+    """It may hold one."""
+    with pytest.raises(TypeError, match=rf"not {type(wrong).__name__}\.") as caught:
+        call(wrong)
+    assert KEY not in shown(caught.value)
+
+
+def test_a_key_for_httpx2_is_in_no_frame_where_its_origin_is_wrong(
+    shown: Callable[[BaseException], str],
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        httpx2_auth(KEY, origin=NONE)
     assert KEY not in shown(caught.value)
 
 

@@ -587,7 +587,15 @@ def test_what_is_no_credential_is_refused_when_it_is_handed_in(wrong: object) ->
 
 
 @pytest.mark.parametrize(
-    "wrong", ["https://api.example.com:port", "https://\udcff", "https://a\nb"]
+    "wrong",
+    [
+        "https://api.example.com:port",
+        "https://\udcff",
+        "https://a\nb",
+        "api.example.com",
+        "",
+        "/v1",
+    ],
 )
 def test_an_origin_that_is_no_url_is_refused_without_showing_it(wrong: str) -> None:
     with pytest.raises(CredentialConfigurationError) as caught:

@@ -52,7 +52,7 @@ from vectorshift.credentials.resolving import (
     Result,
 )
 from vectorshift.credentials.usage import HeldKey, Refreshed, usage
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, Secret, kind_of, masked
 from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
@@ -112,11 +112,11 @@ class CachingProvider(BaseProvider):
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = _random.random,
     ) -> None:
+        provider = masked(provider, CredentialProvider)
         if not isinstance(cast("object", provider), CredentialProvider):
-            kind = type(provider).__name__
-            del provider  # a traceback may show locals, and it may be a key
+            what = "str" if isinstance(cast("object", provider), Secret) else kind_of(provider)
             raise TypeError(
-                f"CachingProvider takes a provider, not {kind}. For a key in code, use "
+                f"CachingProvider takes a provider, not {what}. For a key in code, use "
                 "ExplicitProvider(key)."
             )
         inner = provider.provider if isinstance(provider, CachingProvider) else adapt(provider)

@@ -13,7 +13,7 @@ from vectorshift.cache.provider import (
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import BaseProvider
-from vectorshift.credentials.values import Secret, masked
+from vectorshift.credentials.values import Secret, kind_of, masked
 from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
     Raises:
         TypeError: `credentials` has another type.
     """
-    credentials = masked(credentials)
+    credentials = masked(credentials, CredentialProvider)
     if isinstance(credentials, ProviderChain):
         return credentials
     if isinstance(credentials, BaseProvider) and credentials.stands_for_another:
@@ -47,9 +47,8 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
     kind = (
         f"the class {credentials.__name__}"
         if isinstance(credentials, type)
-        else type(credentials).__name__
+        else kind_of(credentials)
     )
-    del credentials  # bytes, perhaps: a traceback may show locals
     raise TypeError(
         "credentials should be a key, a callable that returns one, or a CredentialProvider, not"
         f" {kind}."

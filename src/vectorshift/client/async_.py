@@ -113,16 +113,16 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
         load_ahead()
         return super()._make()
 
-    async def _set_up(self) -> Setup:
-        """Return what calls need; made once for calls that come together under one configuration.
+    async def _amake(self) -> Setup:
+        """Make what calls need, once for calls that come together under one configuration.
 
         A call after `configure()` must not join what began before it: that has the old key.
         """
-        made = self._setup_or_none()
-        return made or await self._making.ajoin(self._make, self._configured.current)
+        return await self._making.ajoin(self._make, self._configured.current)
 
     async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
-        return self._state(await self._set_up(), call, streamed=streamed)
+        setup = self._setup_or_none() or await self._amake()
+        return self._state(setup, call, streamed=streamed)
 
     def _lease(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Lease an httpx client for one request, in an `async with` block."""
@@ -133,7 +133,7 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
 
     async def aprepare(self) -> None:
         """Read settings and certificates ahead of the first call. Contacts nothing."""
-        setup = await self._set_up()
+        setup = self._setup_or_none() or await self._amake()
         async with self._connections.aacquire(setup.route):
             pass
 

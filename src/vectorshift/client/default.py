@@ -10,6 +10,7 @@ from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.values import Secret, masked
 from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
 
@@ -136,7 +137,7 @@ def configure(
     Raises:
         TypeError: an argument is of another type, or None.
     """
-    credentials, client = masked(credentials), masked(client)
+    credentials, client = masked(credentials, CredentialProvider, Unset), masked(client)
     wrong = ""
     if not isinstance(cast("object", client), VectorShift | AsyncVectorShift | Unset):
         wrong = (
@@ -147,16 +148,12 @@ def configure(
     elif not isinstance(cast("object", require_using), bool | Unset):
         wrong = f"require_using should be True or False, not {type(require_using).__name__}."
     if wrong:
-        del credentials
         raise TypeError(wrong)
-    try:
-        DEFAULT_SCOPE.configure(
-            None if isinstance(settings, Unset) else settings,
-            credentials,
-            None if isinstance(require_using, Unset) else require_using,
-        )
-    finally:
-        del credentials  # bytes, perhaps: a traceback may show locals
+    DEFAULT_SCOPE.configure(
+        None if isinstance(settings, Unset) else settings,
+        credentials,
+        None if isinstance(require_using, Unset) else require_using,
+    )
     if isinstance(client, VectorShift):
         DEFAULT_SCOPE.sync = client
     elif isinstance(client, AsyncVectorShift):

@@ -15,6 +15,7 @@ from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.call import check_timeout
 from vectorshift.client.engine import CallState, Setup
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.credentials.values import masked
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
@@ -56,7 +57,7 @@ class Handle(StaysInProcess, Generic[H]):
         http_client: H | None = None,
         clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
-        credentials = masked(credentials)
+        credentials = masked(credentials, CredentialProvider)
         if settings is not None and not hasattr(settings, "load_timeout"):
             raise TypeError(f"settings should be Settings(...), not {type(settings).__name__}.")
         self._configured: DefaultScope | Configured = (

@@ -20,7 +20,9 @@ __all__ = [
     "LONGEST_KEY",
     "Credential",
     "Secret",
+    "Unusable",
     "fingerprint",
+    "kind_of",
     "looks_odd",
     "masked",
     "parse_key",
@@ -36,12 +38,35 @@ def fingerprint(text: str) -> str:
     return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def masked(value: T) -> T:
-    """Return a text as a `Secret`, and anything else as it is.
+def masked(value: T, *kinds: type) -> T:
+    """Return a text as a `Secret`, a value that is of no use as `Unusable`, others as they are.
 
     It is the first line of each entry point that takes a key: a traceback may show locals.
+
+    Args:
+        value: the argument.
+        kinds: the types that are of use beside a key and a callable; without any, all are.
     """
-    return cast("T", Secret(value)) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return cast("T", Secret(value))
+    is_useful = not kinds or callable(value) or isinstance(value, (Secret, Unusable, *kinds))
+    return value if is_useful else cast("T", Unusable(value))
+
+
+class Unusable:
+    """Stands for an argument of a wrong type. It may hold a key, as bytes do.
+
+    Args:
+        value: the argument, which is not kept.
+    """
+
+    def __init__(self, value: object) -> None:
+        self.kind = type(value).__name__
+
+
+def kind_of(value: object) -> str:
+    """Return the name of an argument's type, also where it was replaced."""
+    return value.kind if isinstance(value, Unusable) else type(value).__name__
 
 
 class Secret:
@@ -169,12 +194,10 @@ class Credential:
         expires_at: datetime | None = None,
         origin: str | None = None,
     ) -> None:
-        secret = masked(secret)
+        secret = masked(secret, Secret)
         if not isinstance(secret, Secret):
-            kind = type(secret).__name__
-            del secret  # a traceback may show locals
             raise CredentialConfigurationError(
-                f"{source}: the secret of a Credential must be a str, not {kind}."
+                f"{source}: the secret of a Credential must be a str, not {kind_of(secret)}."
             )
         if type(secret) is not Secret:  # a subclass could show its text
             secret = Secret(secret.reveal())

@@ -8,6 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform import public
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.values import masked
 from vectorshift.transport.auth import KeyFlow
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def httpx2_auth(
     Raises:
         ImportError: httpx2 is not installed.
     """
+    provider = masked(provider, CredentialProvider)
     made: Any = _kind()(provider, origin=origin, allow_http=allow_http, replace=replace)
     auth: httpx2.Auth = made
     return auth

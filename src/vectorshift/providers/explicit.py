@@ -15,7 +15,7 @@ from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import unforeseen
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import Credential, Secret, masked
+from vectorshift.credentials.values import Credential, Secret, Unusable, kind_of, masked
 from vectorshift.errors import CredentialNotFoundError
 
 __all__ = ["Assignable", "ExplicitProvider"]
@@ -58,12 +58,12 @@ class ExplicitProvider(BaseProvider):
                 "ExplicitProvider takes a key or a callable that returns one, not None. For a"
                 " provider without a key: ExplicitProvider()."
             )
-        given = None if value is UNSET else masked(value)
-        if given is not None and not isinstance(given, Secret) and not callable(given):
-            kind = type(value).__name__
-            del value, given  # bytes, perhaps: a traceback may show locals
+        value = masked(value, Unset)
+        given = None if isinstance(value, Unset) else value
+        if isinstance(cast("object", given), Unusable):
             raise TypeError(
-                f"ExplicitProvider takes a key or a callable that returns one, not {kind}."
+                "ExplicitProvider takes a key or a callable that returns one, not"
+                f" {kind_of(given)}."
             )
         self._held: MutableMapping[str, Any] = {_SLOT: given} if held is None else held
         self._parsed: tuple[object, Result] | None = None

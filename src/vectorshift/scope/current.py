@@ -27,7 +27,7 @@ from vectorshift.credentials.resolving import (
     BaseProvider,
     unwrap,
 )
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, masked
 from vectorshift.errors import (
     CredentialConfigurationError,
 )
@@ -246,14 +246,11 @@ class DefaultScope(ForwardingProvider):
         require_using: bool | None = None,
     ) -> None:
         """Set the arguments that were passed, and leave the rest as it is."""
-        try:
-            provider = (
-                None
-                if isinstance(credentials, Unset)
-                else as_provider(credentials, settings or self.current.chosen)
-            )
-        finally:
-            del credentials
+        provider = (
+            None
+            if isinstance(credentials, Unset)
+            else as_provider(credentials, settings or self.current.chosen)
+        )
         if settings is None and provider is None and require_using is None:
             return
         with self._lock:
@@ -366,11 +363,8 @@ class using(StaysInProcess):  # lower case: it reads as a statement
     _has_effect = True
 
     def __init__(self, credentials: Any) -> None:
-        try:
-            provider = as_provider(credentials)
-        finally:
-            del credentials  # bytes, perhaps: a traceback may show locals
-        self._provider = provider.resolved()
+        credentials = masked(credentials, CredentialProvider)
+        self._provider = as_provider(credentials).resolved()
         self._entries: list[weakref.ref[_Entry]] = []
         self._has_effect = False
 

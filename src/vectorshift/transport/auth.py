@@ -10,10 +10,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vectorshift._platform.copying import StaysInProcess
-from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
+from vectorshift._platform.urls import DIRECT, PORTS, in_the_clear, wrong_api
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import REFUSED, accepted, log, refused, refused_since
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import (
     DEFAULT_REQUEST,
     BaseProvider,
@@ -22,7 +23,7 @@ from vectorshift.credentials.resolving import (
     unwrap,
 )
 from vectorshift.credentials.usage import usage
-from vectorshift.credentials.values import Credential, Secret, same_source
+from vectorshift.credentials.values import Credential, masked, same_source
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.transport.rejection import REJECTION, Rejection
@@ -106,7 +107,7 @@ class KeyFlow(StaysInProcess):
     def __init__(
         self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
     ) -> None:
-        provider = Secret(provider) if isinstance(provider, str) else provider
+        provider = masked(provider, CredentialProvider)
         self.provider: BaseProvider = as_provider(provider)
         self._replaces = replace
         self._process: int | None = None
@@ -115,6 +116,8 @@ class KeyFlow(StaysInProcess):
         try:
             url = httpx.URL(origin)
             self._origin: Origin = origin_of(url)
+            if url.scheme not in PORTS or not url.host:
+                raise httpx.InvalidURL(_NO_URL)
         except (httpx.InvalidURL, UnicodeError):  # the text has the URL, which may hold a password
             raise CredentialConfigurationError(_NO_URL) from None
         self._url = str(url)
@@ -203,7 +206,7 @@ class KeyFlow(StaysInProcess):
         bound_to = credential.origin
         if bound_to and (flaw := wrong_api(credential.source, bound_to, self._url)):
             raise CredentialConfigurationError(flaw, credential.source, credential.provider)
-        request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+        request.headers["Authorization"] = _bearer(credential)
         if API_KEY_TOO in request.extensions:
             request.headers[API_KEY_HEADER] = credential.secret.reveal()
         request.extensions[CREDENTIAL] = credential
@@ -216,12 +219,12 @@ class KeyFlow(StaysInProcess):
 
         A request object that is sent a second time still has the key of the first time.
         """
-        present = None if self._replaces else request.headers.get("Authorization")
+        if origin_of(request.url) != self._origin:
+            return False
+        if self._replaces or "Authorization" not in request.headers:
+            return True
         previous: Credential | None = request.extensions.get(CREDENTIAL)
-        return origin_of(request.url) == self._origin and (
-            present is None
-            or (previous is not None and present == f"Bearer {previous.secret.reveal()}")
-        )
+        return previous is not None and request.headers["Authorization"] == _bearer(previous)
 
     def _check_process(self) -> None:
         """Raise in a forked child: the client may share connections with its parent."""
@@ -273,6 +276,10 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     """
 
     unread = httpx.RequestNotRead
+
+
+def _bearer(credential: Credential) -> str:
+    return f"Bearer {credential.secret.reveal()}"
 
 
 def _shadowed_stores(provider: BaseProvider, rejected: Credential) -> tuple[str, ...]:
