@@ -238,18 +238,23 @@ async def test_a_redirect_is_not_followed_and_says_where_it_leads(
 
 
 @pytest.mark.parametrize(
-    ("base", "path", "is_told"),
-    [("", "/pipelines", True), ("/v1", "/pipelines", False), ("/v1", "/integrations-go/x", False)],
+    ("base", "path", "told"),
+    [
+        ("", "/pipelines", ["  The base URL has no path. That of VectorShift's API ends in /v1."]),
+        ("/v1", "/v1/x", ["  The base URL ends in /v1: leave it out of the path of the call."]),
+        ("/v1", "/pipelines", []),
+        ("/v1", "/integrations-go/x", []),
+    ],
 )
-async def test_a_404_below_a_base_url_without_a_path_says_so(
-    call: Caller, base: str, path: str, is_told: bool
+async def test_a_404_says_what_is_wrong_with_the_base_url_or_the_path(
+    call: Caller, base: str, path: str, told: list[str]
 ) -> None:
     with (
         Echo(lambda _: (404, {}, b"")) as server,
         pytest.raises(NotFoundError) as caught,
     ):
         await call(server.origin + base, path=path)
-    assert ("The base URL has no path." in str(caught.value)) is is_told
+    assert [line for line in str(caught.value).splitlines() if "base URL" in line] == told
 
 
 async def test_a_401_of_the_documented_kinds_is_an_authentication_error(

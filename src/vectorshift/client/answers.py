@@ -40,7 +40,7 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
         redact(_redirect(response), secrets)[:_LONGEST_HINT],
         response.extensions.get(BODY_NOTE, ""),
         _HTML_NOTE if response.is_client_error and _is_html(response) else "",
-        _NO_BASE_PATH if response.status_code == 404 and _is_at_root(response, call) else "",
+        _note_on_path(response, call) if response.status_code == 404 else "",
         lacks and f"The answer {lacks}; check the base URL.",
     ]
     note = "\n  ".join(filter(None, notes))
@@ -80,13 +80,16 @@ def _redirect(response: httpx.Response) -> str:
 
 
 _LONGEST_HINT = 300
-_NO_BASE_PATH = "The base URL has no path. That of VectorShift's API ends in /v1."
 
 
-def _is_at_root(response: httpx.Response, call: Call) -> bool:
-    """Return whether the path of the call, not one beside the base URL, is the whole path."""
+def _note_on_path(response: httpx.Response, call: Call) -> str:
+    """Return what is wrong with a base URL that lacks its `/v1`, or a path that repeats it."""
     path = response.request.url.raw_path.partition(b"?")[0].decode("ascii")
-    return path == call.path and not path.startswith(BESIDE)
+    if path.startswith("/v1/v1/"):
+        return "The base URL ends in /v1: leave it out of the path of the call."
+    if path == call.path and not path.startswith(BESIDE):
+        return "The base URL has no path. That of VectorShift's API ends in /v1."
+    return ""
 
 
 _HTML_NOTE = (
