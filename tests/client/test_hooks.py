@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.call_styles import CallStyle
+from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer, cut
 
+import vectorshift
 from vectorshift import AsyncVectorShift, VectorShift, errors
 
 if TYPE_CHECKING:
@@ -72,6 +74,38 @@ async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
     assert (error.error_message, error.request_id, error.__cause__) == ("", "r-1", None)
     assert "Its body was not read: a hook of the httpx client raised first." in str(error)
     assert KEY not in shown(error)
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.usefixtures("forgotten")
+async def test_after_a_401_for_which_a_hook_raised_the_next_call_has_the_new_key(
+    style: CallStyle, own: bool
+) -> None:
+    """The auth does not see such an answer, and the key was used until it was due to be read."""
+    store = Rotating(KEY, "vs-new", remote=True)
+    key: dict[str, Any] = {"credentials": store} if own else {}
+    if not own:
+        vectorshift.configure(credentials=store)
+    with FaultServer(answer(401), answer(200, b"{}")) as server:
+        made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), **key}
+        if not style.prefix:
+            with httpx.Client(event_hooks={"response": [raising]}) as http:
+                client = VectorShift(http_client=http, **made)
+                with pytest.raises(errors.AuthenticationError):
+                    client.request("GET", "/x")
+                client.request("GET", "/x")
+        else:
+
+            async def ahook(response: httpx.Response) -> None:
+                raising(response)
+
+            async with httpx.AsyncClient(event_hooks={"response": [ahook]}) as ahttp:
+                aclient = AsyncVectorShift(http_client=ahttp, **made)
+                with pytest.raises(errors.AuthenticationError):
+                    await aclient.request("GET", "/x")
+                await aclient.request("GET", "/x")
+    sent = [each.headers["authorization"] for each in server.received]
+    assert sent == [f"Bearer {KEY}", "Bearer vs-new"]
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

@@ -18,7 +18,7 @@ from vectorshift._platform.importing import load
 from vectorshift.client.answers import failed, secrets_in
 from vectorshift.client.uploads import Reader, are_in_memory
 from vectorshift.credentials.events import log
-from vectorshift.transport.auth import API_KEY_TOO, CALL, CallContext, SourceMoved
+from vectorshift.transport.auth import API_KEY_TOO, CALL, CREDENTIAL, CallContext, SourceMoved
 from vectorshift.transport.body import read
 from vectorshift.transport.failures import (
     AttemptFailure,
@@ -26,7 +26,12 @@ from vectorshift.transport.failures import (
     connection_error,
     escapes,
 )
-from vectorshift.transport.http import API_KEY_HEADER, has_proxy_of_environment, httpx
+from vectorshift.transport.http import (
+    API_KEY_HEADER,
+    has_proxy_of_environment,
+    httpx,
+    origin_of,
+)
 from vectorshift.transport.redacting_logs import CURRENT
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
     from vectorshift.client.call import Call
     from vectorshift.client.sync import BlockingIO
     from vectorshift.client.uploads import Loaded
-    from vectorshift.credentials.values import Secret
+    from vectorshift.credentials.values import Credential, Secret
     from vectorshift.scope.configuration import Configured
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
@@ -237,6 +242,9 @@ class CallState:
             raise error
         if sent is not first and not response.history:  # httpx had not set it yet
             response.history = [httpx.Response(302, request=first)]
+        key: Credential | None = first.extensions.get(CREDENTIAL)
+        if response.status_code == 401 and key and origin_of(sent.url) == origin_of(first.url):
+            self.context.provider.invalidate(key)  # the auth did not see the answer
         return response
 
     def _result_of(self, response: httpx.Response) -> Any:

@@ -24,6 +24,7 @@ from vectorshift.settings.defaults import plain_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["Configured", "ForwardingProvider", "failing"]
@@ -47,6 +48,11 @@ class ForwardingProvider(BaseProvider):
     @abstractmethod
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the provider, or None if it must be created first."""
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell the provider in force that the server rejected this key."""
+        if (provider := self.resolved_or_none()) is not None:
+            provider.invalidate(rejected)
 
     def get_cached(self) -> Result | None:
         """Return the cached answer, or None if `resolve` is needed."""
