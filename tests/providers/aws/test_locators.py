@@ -133,7 +133,7 @@ def test_what_is_no_region_is_told_before_any_contact(
 ) -> None:
     error = failure(make(secret_id, region=region))
     assert type(error) is CredentialConfigurationError
-    assert f"is {region}, which is not a region" in str(error)
+    assert f"is {region.strip()}, which is not a region" in str(error)
     assert not fake.asked
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_region_is_told_wherever_it_was_set(
     (tmp_path / "config").write_text(f"[default]\nregion = {region}\n")
     error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialConfigurationError
-    assert f"the region of the {by} is {region}, which is not a region" in str(error)
+    assert f"the region of the {by} is {region.strip()}, which is not a region" in str(error)
     assert not fake.asked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.certificates import Authority
@@ -99,6 +99,76 @@ def test_fifty_greenlets_of_a_process_that_was_patched_first_read_once(fake: Fak
     fake.says(200, GIVEN)
     assert printed(GREENLETS) == f"50 {SECRET}\n"
     assert len(fake.asked) == 1
+
+
+# moto in the process of the test, as most users have it
+
+MOCKED = """
+import boto3
+from moto import mock_aws
+from vectorshift import AwsSecretsManagerProvider
+
+with mock_aws():
+    boto3.client("secretsmanager").create_secret(Name="prod/vs", SecretString="vs-mocked")
+    print(AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal())
+"""
+
+
+def test_a_mock_of_aws_in_the_same_process_is_asked_and_nothing_else(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert printed(MOCKED) == "vs-mocked\n"
+
+
+# what a program hands in
+
+
+class Odd:
+    def __init__(self, answer: object) -> None:
+        self.get_secret_value = lambda **_: answer
+
+
+async def later() -> None:
+    """An answer as a client of aiobotocore gives one."""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"client": object()}, "is not one of boto3 for secretsmanager. Make it: boto3.client("),
+        ({"client": Odd("x")}, "gave a str in place of an answer"),
+        ({"client": Odd(later())}, "gave a coroutine in place of an answer"),
+        ({"session": object()}, "the session is not one of boto3. Make it: boto3.Session()"),
+    ],
+)
+def test_a_client_or_session_that_is_not_of_boto3_is_told(
+    given: dict[str, Any], words: str, failure: Failure
+) -> None:
+    error = failure(AwsSecretsManagerProvider("prod/vs", **given))
+    assert type(error) is CredentialConfigurationError
+    assert words in str(error)
+
+
+# aws-vault and 'aws configure export-credentials' say when the credentials end
+
+
+def test_credentials_of_variables_that_have_ended_are_to_be_set_again(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialDeniedError
+    assert "have expired (AWS_CREDENTIAL_EXPIRATION). Set AWS_SESSION_TOKEN" in str(error)
+
+
+def test_a_line_break_of_a_region_is_not_printed(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1\n")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert "is eu-central-1, which is not a region. Write it in lower case, without" in str(error)
 
 
 # aws-cdk#18555, dify#35, copilot-cli#5732: a name that ends like AWS's own six characters

@@ -8,7 +8,8 @@ import re
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from vectorshift._platform.forks import renew_after_fork
@@ -113,7 +114,8 @@ class BotoReader:
         """The region to ask, as far as known without boto3."""
         given = self._arguments
         if given.client is not None:
-            return getattr(getattr(given.client, "meta", None), "region_name", None)
+            region = getattr(getattr(given.client, "meta", None), "region_name", None)
+            return region if isinstance(region, str) else None  # a mock has any attribute
         return self._region or self._known_region() or getattr(given.session, "region_name", None)
 
     def read(self, deadline: float | None) -> Result:
@@ -155,10 +157,17 @@ class BotoReader:
                 return client
             try:
                 ask_nobody(credentials_of(client))
-                response: dict[str, Any] = getattr(client, method)(**query)
+                response: object = getattr(client, method)(**query)
             except Exception as error:
                 return self._failed(error, action=action)
-        return response
+        if isinstance(response, dict):
+            return cast("dict[str, Any]", response)
+        if iscoroutine(response):
+            response.close()
+        return given.wrong(
+            f"the client gave a {type(response).__name__} in place of an answer. It must be one of"
+            " boto3, not of aiobotocore."
+        )
 
     def client(self) -> Any:
         """Return the client, with valid AWS credentials, or the error that names what is missing.

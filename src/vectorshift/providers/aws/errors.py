@@ -292,6 +292,9 @@ def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError
         return place.error(means.NO_LOGIN_FILE, code=type(error).__name__)
     if isinstance(error, KeyError) and _is_of_a_cache(error):
         return place.error(means.SSO_OVER, code="its file cannot be read")
+    ends = os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_CREDENTIAL_EXPIRATION")
+    if ends and "still expired" in str(error):  # as aws-vault sets it
+        return place.error(means.EXPIRED, code="AWS_CREDENTIAL_EXPIRATION")
     for form, meaning in means.BY_TEXT:
         if found := re.match(form, str(error)):
             fields = found.groupdict()

@@ -170,8 +170,8 @@ def flaw_of_region(region: str, region_from: str) -> str | None:
     if not re.search(_NO_REGION, region):
         return None
     return (
-        f"{region_from} is {region}, which is not a region. Write it in lower case and without"
-        " the letter of a zone, such as eu-central-1."
+        f"{region_from} is {printable(region)}, which is not a region. Write it in lower case,"
+        " without spaces and without the letter of a zone, such as eu-central-1."
     )
 
 

@@ -127,7 +127,7 @@ BAD_ROLE = Meaning(
 MALFORMED = Meaning(
     CredentialConfigurationError,
     "AWS does not accept the request in {place.where} ({code}). Check {place.store.setting}, "
-    "{place.region_setting} and VECTORSHIFT_AWS_ENDPOINT_URL.",
+    "{place.version_settings}, {place.region_setting} and VECTORSHIFT_AWS_ENDPOINT_URL.",
 )
 NOT_DONE = Meaning(
     CredentialConfigurationError,

@@ -198,6 +198,8 @@ class AwsSecretsManagerProvider(BaseProvider):
                 f"{passed} is given beside {', '.join(names)}, which would not be used. Make"
                 f" what you hand in as {passed} with them, or leave out one or the other."
             )
+        if flaw := _foreign(given):
+            return flaw
         region, region_from = given.region, f"{PREFIX}REGION"
         if given.client is not None and self._agent is None:
             region, region_from = self._reader.region, "the region of the client"
@@ -225,6 +227,18 @@ def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | No
     """
     made = AwsSecretsManagerProvider.from_settings(settings)
     return None if made is None else made._direct_reader()  # pyright: ignore[reportPrivateUsage]
+
+
+def _foreign(given: AwsArguments) -> str | None:
+    """Return why the client or the session is not one of boto3 for the store, or None."""
+    service = given.store.service
+    if given.client is not None and not hasattr(given.client, given.store.method):
+        return f"the client is not one of boto3 for {service}. Make it: boto3.client('{service}')"
+    needs = ("client", "get_credentials", "region_name")
+    is_session = all(hasattr(given.session, each) for each in needs)
+    if given.session is not None and (isinstance(given.session, type) or not is_session):
+        return "the session is not one of boto3. Make it: boto3.Session()"
+    return None
 
 
 def _unused(given: AwsArguments) -> list[str]:

@@ -209,17 +209,28 @@ def _watch_metadata(provider: Any, timeout: float) -> None:
 
 def bound_answers(client: Any) -> Any:
     """Limit the answers that a client reads to 1 MiB unpacked and 3 s: botocore has no limits."""
-    http = client._endpoint.http_session
+    client._endpoint.http_session = _BoundedSession(client._endpoint.http_session)
+    return client
 
-    def send(request: Any, **_: object) -> Any:
+
+class _BoundedSession(NamedTuple):
+    """Replaces the HTTP session of a client. Stand-ins within the process, such as moto's
+    `mock_aws`, answer before it.
+    """
+
+    http: Any
+
+    def send(self, request: Any) -> Any:
+        """Send a request, and return the response with its content."""
         request.stream_output = True
-        response: Any = http.send(request)
+        response: Any = self.http.send(request)
         response.raw = _Bounded(response.raw, request.url)
         response.content  # noqa: B018  # reads it here, where botocore retries after a failure
         return response
 
-    client.meta.events.register("before-send", send)
-    return client
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
 
 
 class _Bounded(NamedTuple):
