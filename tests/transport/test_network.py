@@ -184,8 +184,13 @@ async def test_a_proxy_that_cannot_be_reached_is_thought_of_by_its_variable(
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [({}, True), ({"trust_env": False}, False), ({"transport": httpx.HTTPTransport()}, False)],
-    ids=["of the environment", "trust_env=False", "a transport"],
+    [
+        ({}, True),
+        ({"trust_env": False}, False),
+        ({"transport": httpx.HTTPTransport()}, False),
+        ({"proxy": "http://127.0.0.1:9"}, False),
+    ],
+    ids=["of the environment", "trust_env=False", "a transport", "a proxy"],
 )
 def test_a_variable_that_an_httpx_client_does_not_use_is_not_named(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], told: bool

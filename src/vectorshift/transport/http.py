@@ -294,9 +294,13 @@ def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
 
 def has_proxy_of_environment(http: AnyClient) -> bool:
     """Return whether this httpx client takes proxies from the environment: httpx does so unless it
-    got `trust_env=False` or a transport.
+    got `trust_env=False`, a transport or a proxy. Where `ALL_PROXY` is set alone, return False for
+    an httpx client of the caller: it looks like one with a proxy.
     """
-    return len(_transports(http)) > 1 and (isinstance(http, _Pooled) or http.trust_env)
+    client: Any = http
+    if isinstance(http, _Pooled):
+        return bool(client._mounts)
+    return http.trust_env and any(each.pattern != "all://" for each in client._mounts)
 
 
 def abandon(http: httpx.Client) -> None:
