@@ -424,6 +424,8 @@ UNRESOLVED = {
     "setx VS_KEY vs-good": "command",
     "-n vs-good": "command",
     "Token vs-good": "kind of key",
+    "{api_key:vs-good}": "without its double quotation marks",
+    "{'api_key': 'vs-good'}": "without its double quotation marks",
     "b'vs-good'": "how Python prints bytes",
     'b"vs-good"': "how Python prints bytes",
     "SecretStr('**********')": "get_secret_value()",

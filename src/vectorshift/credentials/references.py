@@ -60,6 +60,11 @@ _FORMS: Final = (
         "it is a certificate, a private key or an encrypted text in PEM, not an API key.",
     ),
     (
+        r"""\{["']?[\w-]+["']?\s*:.*\}""",
+        "it is JSON without its double quotation marks, which a shell may have removed. Write it"
+        " again from a file, or give the key alone.",
+    ),
+    (
         "version https://git-lfs.*",
         "it is a pointer of Git LFS in place of the file. Run 'git lfs pull'.",
     ),
