@@ -160,7 +160,7 @@ def configure(
         DEFAULT_SCOPE.asynchronous = client
     if not isinstance(client, Unset) and client.has_own_credentials:
         DEFAULT_SCOPE.warn_of_api_key(again=True)
-    # the clients created before have the old base URL, or are no longer used
+    # idle connections of the clients made before lead to the old base URL, or are no longer used
     if settings is not UNSET or client is not UNSET:
         _clients.forget()
 

@@ -115,14 +115,14 @@ class CallState:
     thread or task.
 
     A call must end within the time-outs of all its attempts: `read * (1 + max_retries)` seconds
-        after its first attempt began. Attempts, the pauses between them and the reading of the
-        answer count. The wait for a connection before the first attempt does not, so a long queue
-        makes no call fail.
+    after its first attempt began. Attempts, the pauses between them and the reading of the answer
+    count. The wait for a connection before the first attempt does not, so a long queue makes no
+    call fail. A look-up of the key has a limit of its own, `load_timeout`.
 
     Args:
         call: the call.
         streamed: whether the body of a success is left unread.
-        setup: where the call goes, as whom and how often.
+        setup: where the call goes, and how often; `context` tells as whom.
         context: the provider of the key for all attempts, and the deadline.
         limits: the time limits of an attempt.
     """

@@ -131,7 +131,9 @@ class Handle(StaysInProcess, Generic[H]):
 
     @property
     def timeout(self) -> float:
-        """Seconds that an attempt waits for its answer; runs wait 600 s if nobody set this."""
+        """Seconds that an attempt waits for its answer; runs wait 600 s if nobody set this. A time
+        limit of `http_client` is not included.
+        """
         return self._timeout or self.settings.timeout
 
     @property

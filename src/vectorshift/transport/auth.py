@@ -95,7 +95,9 @@ class CallContext:
 
 
 class SourceMoved(httpx.StreamError):
-    """Raised instead of sending an attempt whose key would be from another source."""
+    """Raised instead of sending an attempt whose key would be from another source. The client
+    catches it like httpx's own errors.
+    """
 
 
 class KeyFlow(StaysInProcess):
@@ -161,6 +163,7 @@ class KeyFlow(StaysInProcess):
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
+        # that of a call stays the same in all attempts, also after `configure()`
         provider = self.provider if call is None else call.provider
         if provider.stands_for_another:  # all look-ups of one request ask the same provider
             provider = yield _Work(provider.resolved, provider.aresolved)
@@ -270,6 +273,7 @@ class CredentialAuth(KeyFlow, httpx.Auth):
             SDK sets.
 
     Raises:
+        TypeError, CredentialConfigurationError: at once, if `origin` or `provider` is of another kind.
         CredentialConfigurationError: on a request, if `origin` is plain HTTP and not allowed, if
             the key is bound to another origin, or if a parent process used this.
         CredentialError: on a request, if no key is available.

@@ -1,5 +1,5 @@
-"""The only module that imports httpx: clients with one connection each, routes, time limits, and
-whether a connection may be reused.
+"""httpx for calls of the API: clients with one connection each, routes, time limits, and whether a
+connection may be reused.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ _NO_COOKIES: Final[Any] = _NoCookies()
 
 
 class _Pooled:
-    """What both clients of this package share. They connect directly to the hosts that `NO_PROXY`
-    names.
+    """The base of the httpx clients that this package makes. They keep no cookies, and connect
+    directly to the hosts that `NO_PROXY` names.
     """
 
     no_proxy = ""
@@ -104,13 +104,13 @@ class _Pooled:
 
 
 class PooledClient(_Pooled, httpx.Client):
-    """A client of this package."""
+    """An httpx client that this package makes."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 class AsyncPooledClient(_Pooled, httpx.AsyncClient):
-    """A client of this package, for one event loop."""
+    """An httpx client that this package makes, for one event loop."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
@@ -250,7 +250,7 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
     return [Secret(header.removeprefix("Bearer ").strip()) for header in sent if header]
 
 
-# --- May a connection be reused? Only private names of httpx tell; nothing else reads them ---
+# --- May a connection be reused? Only private names of httpx, httpcore, h11, anyio, trio tell ---
 #
 # httpcore drops a connection whose socket has unread bytes. Bytes that were read along with the
 # last answer wait in h11, in the TLS layer or in the event loop's protocol. The next request would
