@@ -273,7 +273,7 @@ class CredentialAuth(KeyFlow, httpx.Auth):
             SDK sets.
 
     Raises:
-        TypeError, CredentialConfigurationError: at once, if `origin` or `provider` is of another kind.
+        TypeError, CredentialConfigurationError: at once, if an argument is of another kind.
         CredentialConfigurationError: on a request, if `origin` is plain HTTP and not allowed, if
             the key is bound to another origin, or if a parent process used this.
         CredentialError: on a request, if no key is available.
