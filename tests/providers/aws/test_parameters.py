@@ -64,6 +64,19 @@ def test_a_rotation_is_followed(aws: MotoServer, make: Any) -> None:
     assert unwrap(chain.resolve(REFRESH_REQUEST)).secret.reveal() == "vs-2"
 
 
+@pytest.mark.parametrize("text", ["vs-one,vs-other", "vs-one"])
+def test_a_list_of_several_texts_is_no_key(aws: MotoServer, failure: Failure, text: str) -> None:
+    fields = {"Name": "/prod/list", "Value": text, "Type": "StringList", "Overwrite": True}
+    aws.call("PutParameter", "ssm", **fields)
+    provider = AwsSecretsManagerProvider(parameter="/prod/list")
+    if "," in text:
+        error = failure(provider)
+        assert isinstance(error, errors.CredentialConfigurationError)
+        assert "a StringList with several texts" in str(error)
+    else:
+        assert provider.get_credential().secret.reveal() == text
+
+
 def test_a_parameter_that_is_not_there_is_not_found(aws: MotoServer, failure: Failure) -> None:
     error = failure(AwsSecretsManagerProvider(parameter="/no/such"))
     assert type(error) is errors.CredentialNotFoundError

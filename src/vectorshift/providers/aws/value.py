@@ -33,7 +33,13 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
     source, field = arguments.source, arguments.field
     text, version = text_in(response), response.get("VersionId")
     if arguments.store is PARAMETERS:
-        version = _parameter(response).get("Version")
+        parameter = _parameter(response)
+        version = parameter.get("Version")
+        if parameter.get("Type") == "StringList" and "," in (text or ""):
+            return arguments.wrong(
+                "the parameter is a StringList with several texts. Store the key alone, as a"
+                " SecureString."
+            )
     if text is None:
         return arguments.wrong(
             "the answer has no text. Store the key as a string, and check the endpoint if one is "
