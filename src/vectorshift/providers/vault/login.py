@@ -476,10 +476,10 @@ def _checked_token(text: str, where: str, ref: SecretRef) -> Secret:
     token = text.strip()
     if not token:
         raise ref.wrong(f"{where} is empty.")
+    if re.match(r"\{[^{}]*:|\[", token):
+        raise ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
     if unresolved(token):
         raise ref.wrong(f"{where} is a reference that was not resolved. Give the token itself.")
-    if token.startswith(("{", "[")):
-        raise ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
     if token[0] in "\"'":
         raise ref.wrong(f"{where} has quotation marks in it. Give only the token.")
     if re.fullmatch(r"[!-~]+", token):
