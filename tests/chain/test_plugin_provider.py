@@ -24,6 +24,7 @@ from tests.interpreter import output
 
 import vectorshift
 from vectorshift import (
+    AsyncVectorShift,
     CredentialConfigurationError,
     CredentialEvent,
     CredentialStoreUnavailableError,
@@ -37,7 +38,7 @@ from vectorshift._platform.plugin_names import prefix_of
 from vectorshift.chain.order import BUILT_IN, providers_of
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.providers.static import FailingProvider
-from vectorshift.testing import ManualClock
+from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -1188,3 +1189,24 @@ def test_a_variable_of_an_installed_plugin_is_not_taken_for_one_of_vault(
         "(vectorshift-shelf 4.5) is installed and reads it if VECTORSHIFT_PROVIDERS names it."
     ]
     assert module not in sys.modules
+
+
+def test_an_async_client_closes_the_chain_that_was_built_for_it_by_aclose(
+    install: Callable[..., str],
+) -> None:
+    """A plugin that holds an async session has no other way."""
+    closing = """
+        async def aclose(self):
+            type(self).closed_by = "aclose"
+    """
+    module = install(ASYNC + textwrap.indent(textwrap.dedent(closing), " " * 8))
+
+    async def main() -> None:
+        with FakeVectorShift() as api:
+            import_module(module).Provider.key = api.create_key()
+            settings = Settings(base_url=api.base_url, providers=("shelf",))
+            async with AsyncVectorShift(settings=settings) as client:
+                await client.request("GET", "/pipelines")
+
+    asyncio.run(main())
+    assert import_module(module).Provider.closed_by == "aclose"

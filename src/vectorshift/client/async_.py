@@ -138,9 +138,12 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
             pass
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; those in use, after their calls."""
+        """Close the connections of the running event loop; those in use, after their calls. Close
+        the chain that was built for this client alone.
+        """
         await self._connections.aclose()
-        self._close_own()
+        if (own := self._own_chain) is not None:
+            await own.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -183,10 +183,11 @@ class Handle(StaysInProcess, Generic[H]):
             seconds = PATIENCE if call.awaits_run and not is_set else settings.timeout
         return timeouts(seconds)
 
-    def _close_own(self) -> None:
-        """Close the chain that was built for this client alone."""
-        if self._configured is not DEFAULT_SCOPE and isinstance(self._provider, DefaultScope):
-            self._provider.close()
+    @property
+    def _own_chain(self) -> DefaultScope | None:
+        """The scope of the chain that was built for this client alone, or None."""
+        is_own = self._configured is not DEFAULT_SCOPE and isinstance(self._provider, DefaultScope)
+        return cast("DefaultScope", self._provider) if is_own else None
 
     if not TYPE_CHECKING:  # a type checker refuses attributes that are not there
 

@@ -157,7 +157,8 @@ class VectorShift(Handle[httpx.Client]):
     def close(self) -> None:
         """Close the connections; those in use, after their calls. A later call opens new ones."""
         self._connections.close()
-        self._close_own()
+        if (own := self._own_chain) is not None:
+            own.close()
 
     def __enter__(self) -> Self:
         return self

@@ -203,6 +203,11 @@ class Configured(ForwardingProvider):
         if self._chain is not None:
             self._chain.close()
 
+    async def aclose(self) -> None:
+        """Do what `close` does, from an event loop."""
+        if self._chain is not None:
+            await self._chain.aclose()
+
     def __repr__(self) -> str:  # a debugger calls it: it must not read settings, or raise
         return "<Configured>"
 

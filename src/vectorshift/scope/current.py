@@ -335,6 +335,10 @@ class DefaultScope(ForwardingProvider):
         """Close the chain that was built."""
         self.current.close()
 
+    async def aclose(self) -> None:
+        """Close the chain that was built, from an event loop."""
+        await self.current.aclose()
+
     def __repr__(self) -> str:  # a debugger calls it: it must not read settings, or raise
         return "<DefaultScope>"
 
