@@ -41,7 +41,7 @@ from vectorshift.cache.refresh import (
     were_cut_off,
 )
 from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_ttl
-from vectorshift.credentials.events import CredentialEvent, Kind, announce, refused
+from vectorshift.credentials.events import CredentialEvent, Kind, announce, announce_rejected
 from vectorshift.credentials.guard import no_thread
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import (
@@ -363,7 +363,7 @@ class CachingProvider(BaseProvider):
                 before.rejections or before.overlap.rejections
             )
         if is_news or before.overlap.rejections > after.overlap.rejections:
-            refused(rejected, previous=previous)
+            announce_rejected(rejected, previous=previous)
 
     # --- Refreshes: one at a time, and a second one if the first hangs ---
 

@@ -37,8 +37,8 @@ from vectorshift.credentials.events import (
     CredentialEvent,
     announce,
     announce_key,
+    announce_rejected,
     log_safely,
-    refused as announce_rejected,
 )
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import (

@@ -14,14 +14,14 @@ from vectorshift.errors import CredentialError
 __all__ = [
     "CredentialEvent",
     "Kind",
-    "accepted",
     "announce",
+    "announce_accepted",
     "announce_key",
+    "announce_rejected",
     "log",
     "log_safely",
     "on_event",
-    "refused",
-    "refused_since",
+    "rejected_since",
 ]
 
 Kind = Literal[
@@ -171,35 +171,35 @@ def announce_key(
 
 # --- Keys that the API rejects, from any source: each is logged once ---
 
-REFUSED: dict[tuple[str, str, str], datetime] = {}
+REJECTED: dict[tuple[str, str, str], datetime] = {}
 """Provider, source and fingerprint of each rejected key, and when it was rejected first."""
-_MOST_REFUSED: Final = 10_000
+_MOST_REJECTED: Final = 10_000
 
 
-def refused(credential: Credential, *, previous: Credential | None = None) -> None:
+def announce_rejected(credential: Credential, *, previous: Credential | None = None) -> None:
     """Announce that the API rejected a key.
 
     Args:
         credential: the rejected key.
         previous: the key before it, which calls use for a while.
     """
-    if len(REFUSED) >= _MOST_REFUSED:
-        REFUSED.clear()
-    REFUSED.setdefault(_key(credential), datetime.now(timezone.utc))
+    if len(REJECTED) >= _MOST_REJECTED:
+        REJECTED.clear()
+    REJECTED.setdefault(_key(credential), datetime.now(timezone.utc))
     announce_key("rejected", credential, previous)
 
 
-def accepted(credential: Credential) -> None:
+def announce_accepted(credential: Credential) -> None:
     """Note that the API accepted a key. Announce it if the API had rejected the key before."""
-    if REFUSED.pop(_key(credential), None) is not None:
+    if REJECTED.pop(_key(credential), None) is not None:
         announce_key("accepted", credential)
 
 
-def refused_since(credential: Credential) -> datetime | None:
+def rejected_since(credential: Credential) -> datetime | None:
     """Return when the API first rejected this key in this process; None if it has not, or has
     accepted the key since.
     """
-    return REFUSED.get(_key(credential))
+    return REJECTED.get(_key(credential))
 
 
 def _key(credential: Credential) -> tuple[str, str, str]:

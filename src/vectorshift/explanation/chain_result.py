@@ -11,7 +11,7 @@ from vectorshift.cache.policy import passed, until_of, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
-from vectorshift.credentials.events import refused_since
+from vectorshift.credentials.events import rejected_since
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -241,7 +241,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 
 def _refusal(credential: Credential) -> str:
     """Return since when the API refuses this key, as a sentence; "" if it does not."""
-    since = refused_since(credential)
+    since = rejected_since(credential)
     if since is None:
         return ""
     return f"The API has refused {credential.fingerprint} since {since:%Y-%m-%d %H:%M} UTC."

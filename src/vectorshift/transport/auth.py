@@ -13,7 +13,13 @@ from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, PORTS, in_the_clear, wrong_api
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.events import REFUSED, accepted, log, refused, refused_since
+from vectorshift.credentials.events import (
+    REJECTED,
+    announce_accepted,
+    announce_rejected,
+    log,
+    rejected_since,
+)
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import (
     DEFAULT_REQUEST,
@@ -176,14 +182,14 @@ class KeyFlow(StaysInProcess):
             call.bind(credential)
         response = yield self._with_key(request, credential)
         if not self._is_rejection(response):
-            if REFUSED and response.is_success:
-                accepted(credential)
+            if REJECTED and response.is_success:
+                announce_accepted(credential)
             return
         if response.request.method != request.method:
             why_not = _MOVED_ON
         answer: Result = yield _ask(provider, LookupRequest(rejected=credential))
-        if refused_since(credential) is None:  # unless a cache has reported it
-            refused(credential)
+        if rejected_since(credential) is None:  # unless a cache has reported it
+            announce_rejected(credential)
         resend = not why_not and _is_newer(answer, credential)
         if resend and call is not None:
             yield _Drain(response, call)  # httpx would read it whole, and only after this decision
