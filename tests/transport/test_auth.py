@@ -595,6 +595,8 @@ def test_what_is_no_credential_is_refused_when_it_is_handed_in(wrong: object) ->
         "api.example.com",
         "",
         "/v1",
+        "https:///v1",
+        "ftp://api.example.com",
     ],
 )
 def test_an_origin_that_is_no_url_is_refused_without_showing_it(wrong: str) -> None:

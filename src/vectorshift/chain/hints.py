@@ -41,7 +41,6 @@ class HintProvider(BaseProvider):
     """
 
     name = "neighbours"
-    remote = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -147,7 +146,7 @@ def _has_key(path: Path) -> bool:
     """Return whether a file has a key and belongs to this user or to root."""
     try:
         content, status = read_small(path)
-    except (OSError, ValueError):
+    except OSError:
         return False
     if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
         return False
