@@ -76,7 +76,7 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """Return the command. The arguments of an absent one are not shown: they may be a key."""
-        if instead := _INSTEAD.get(args[0]):
+        if not ctx.resilient_parsing and (instead := _INSTEAD.get(args[0])):  # or a Tab prints it
             complain(instead)
             raise typer.Exit(Exit.USAGE)
         return super().resolve_command(ctx, args)
