@@ -648,7 +648,7 @@ FIXED = {
 def test_any_text_is_a_key_of_visible_ascii_or_an_error_of_a_few_fixed_sentences(text: str) -> None:
     answer = parsed(text)
     if isinstance(answer, Secret):
-        assert answer.reveal() == text.strip()
+        assert answer.reveal() == text.replace("\ufeff", "").strip()
         assert 1 <= len(answer.reveal()) <= LONGEST_KEY
         assert all("!" <= character <= "~" for character in answer.reveal())
     else:
